@@ -1,0 +1,315 @@
+/**
+ * Who we are and where Panda is: the keys or the token of an account, a cloud of it, and the API's address.
+ *
+ * @since 0.1.0
+ */
+import * as Clock from "effect/Clock"
+import * as Config from "effect/Config"
+import * as ConfigError from "effect/ConfigError"
+import * as Context from "effect/Context"
+import type * as DateTime from "effect/DateTime"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
+import * as Ref from "effect/Ref"
+import { PandaInputError } from "./PandaError.js"
+
+/**
+ * How requests are authorised: an access key with its secret, which sign each request (contract 2.1), or the API token
+ * of one cloud, which is sent as it is (contract 2.7).
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Auth =
+  | { readonly _tag: "Keys"; readonly accessKey: string; readonly secretKey: Redacted.Redacted<string> }
+  | { readonly _tag: "Token"; readonly token: Redacted.Redacted<string> }
+
+/**
+ * A region of Panda: Amazon in the United States (the default) or in Europe, or Google Compute Engine (contract 1).
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Region = "us" | "eu" | "gce"
+
+/**
+ * Where the API answers. A `host` overrides the `region`. Port 443, the default, means https and any other port http,
+ * unless `protocol` says otherwise.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Endpoint {
+  readonly region?: Region | undefined
+  readonly host?: string | undefined
+  readonly port?: number | undefined
+  readonly protocol?: "http" | "https" | undefined
+  /** The first segment of every path; it is not signed. Default `v2`. */
+  readonly version?: string | undefined
+}
+
+/**
+ * The keys of an account with the cloud to work in. Without `cloudId` only the calls about clouds themselves work.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface KeyOptions extends Endpoint {
+  readonly accessKey: string
+  readonly secretKey: Redacted.Redacted<string>
+  readonly cloudId?: string | undefined
+}
+
+/**
+ * The API token of a cloud.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface TokenOptions extends Endpoint {
+  readonly token: Redacted.Redacted<string>
+  readonly cloudId?: string | undefined
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export type Options = KeyOptions | TokenOptions
+
+/**
+ * @since 0.1.0
+ * @category tags
+ */
+export class Credentials extends Context.Tag("effect-panda/Credentials")<Credentials, Credentials.Service>() {}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export declare namespace Credentials {
+  /**
+   * @since 0.1.0
+   * @category models
+   */
+  export interface Service {
+    readonly auth: Auth
+    readonly cloudId: string | undefined
+    /** Lower case, without port: what is signed. */
+    readonly host: string
+    /** Scheme, host, port and version: what the path of an operation is appended to. */
+    readonly baseUrl: string
+    /**
+     * The timestamp of the next request: ISO 8601 in UTC with six fraction digits, later than any given out before,
+     * because Panda accepts the signature of a POST once only (contract 2.6).
+     */
+    readonly timestamp: Effect.Effect<string>
+    /**
+     * Takes over the server's clock and tells whether that moved ours by a second or more: the `Date` header, which it
+     * comes from, has no finer unit.
+     */
+    readonly synchronize: (server: DateTime.Utc) => Effect.Effect<boolean>
+  }
+}
+
+const hosts: Record<Region, string> = {
+  us: "api.pandastream.com",
+  eu: "api-eu.pandastream.com",
+  gce: "api-gce.pandastream.com"
+}
+
+const HOST = /^(?:[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])$/
+
+/** What is wrong with an option, without its value: the words follow the option's name. */
+interface Fault {
+  readonly option: Exclude<keyof KeyOptions | keyof TokenOptions, "protocol" | "cloudId">
+  readonly words: string
+  readonly missing?: boolean
+}
+
+const faultsOf = (options: Options): ReadonlyArray<Fault> => {
+  const { host, port = 443, region = "us", version = "v2" } = options
+  const secrets = "token" in options
+    ? { token: Redacted.value(options.token) }
+    : { accessKey: options.accessKey, secretKey: Redacted.value(options.secretKey) }
+  const faults = (Object.keys(secrets) as Array<"accessKey" | "secretKey" | "token">)
+    .filter((option) => !secrets[option as keyof typeof secrets])
+    .map((option): Fault => ({ option, words: "is missing: take it from your Panda account", missing: true }))
+  if (host === undefined && !Object.hasOwn(hosts, region)) {
+    faults.push({ option: "region", words: "is not a region of Panda: use us, eu or gce" })
+  }
+  if (host !== undefined && !HOST.test(host)) {
+    faults.push({ option: "host", words: "is not a host: use a name or an address, without scheme, port and path" })
+  }
+  if (!Number.isInteger(port) || port < 1 || port > 65535) {
+    faults.push({ option: "port", words: "is not a port: use a whole number from 1 to 65535" })
+  }
+  if (!/^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$/.test(version)) {
+    faults.push({ option: "version", words: "is not a segment of a path: use v2" })
+  }
+  return faults
+}
+
+/** RFC 3339 with microseconds. */
+const timestampOf = (micros: number): string => {
+  const millis = new Date(Math.floor(micros / 1000)).toISOString().slice(0, -1)
+  return `${millis}${String(micros % 1000).padStart(3, "0")}Z`
+}
+
+/**
+ * Fails with `PandaInputError`, which lists every option that is missing or malformed and shows no value.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = (options: Options): Effect.Effect<Credentials.Service, PandaInputError> =>
+  Effect.gen(function*() {
+    const faults = faultsOf(options)
+    if (faults.length > 0) {
+      const description = faults.map(({ option, words }) => `${option} ${words}`).join("; ")
+      return yield* new PandaInputError({ operation: "Credentials", description })
+    }
+    const { cloudId, port = 443, region = "us", version = "v2" } = options
+    const host = (options.host ?? hosts[region]).toLowerCase()
+    const protocol = options.protocol ?? (port === 443 ? "https" : "http")
+    const suffix = port === (protocol === "https" ? 443 : 80) ? "" : `:${port}`
+
+    /** Microseconds: how far the server's clock is ahead of ours, and the last timestamp given out. */
+    const clock = yield* Ref.make({ offset: 0, last: 0 })
+    const timestamp = Effect.flatMap(Clock.currentTimeMillis, (now) =>
+      Ref.modify(clock, ({ last, offset }) => {
+        const next = Math.max(last + 1, Math.floor(now) * 1000 + offset)
+        return [timestampOf(next), { offset, last: next }]
+      }))
+    const synchronize = (server: DateTime.Utc) =>
+      Effect.flatMap(Clock.currentTimeMillis, (now) =>
+        Ref.modify(clock, (before) => {
+          const offset = (server.epochMillis - Math.floor(now)) * 1000
+          if (Math.abs(offset - before.offset) < 1_000_000) return [false, before]
+          // A clock that ran ahead must be able to go back, so what was given out before no longer counts.
+          return [true, { offset, last: offset < before.offset ? 0 : before.last }]
+        }))
+
+    const auth: Auth = "token" in options
+      ? { _tag: "Token", token: options.token }
+      : { _tag: "Keys", accessKey: options.accessKey, secretKey: options.secretKey }
+    return { auth, cloudId, host, baseUrl: `${protocol}://${host}${suffix}/${version}`, timestamp, synchronize }
+  })
+
+/**
+ * @since 0.1.0
+ * @category layers
+ */
+export const layer = (options: Options): Layer.Layer<Credentials, PandaInputError> =>
+  Layer.effect(Credentials, make(options))
+
+/**
+ * Reads `PANDA_ACCESS_KEY` and `PANDA_SECRET_KEY`, or `PANDA_TOKEN` (which wins where both are set), and
+ * `PANDA_CLOUD_ID`, `PANDA_REGION`, `PANDA_HOST`, `PANDA_PORT`. If `PANDASTREAM_URL` is set, all comes from it instead
+ * (see `layerUrl`). The overrides win over both. An empty variable counts as missing.
+ *
+ * Fails with a `ConfigError` that names every missing or malformed variable and shows no value.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerConfig = (
+  overrides: Partial<KeyOptions & TokenOptions> = {}
+): Layer.Layer<Credentials, ConfigError.ConfigError> => Layer.effect(Credentials, makeConfig(overrides))
+
+/**
+ * From the URL that a hosting platform hands out: `https://ACCESS_KEY:SECRET_KEY@HOST:PORT/CLOUD_ID`. The scheme only
+ * matters where the port is left out: port 443 means https, any other http (contract 1). The secret key may contain
+ * `+`, `/` and `@` as they are, or percent-encoded.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerUrl = (url: Redacted.Redacted<string>): Layer.Layer<Credentials, PandaInputError> =>
+  Layer.effect(
+    Credentials,
+    Option.match(parseUrl(url), {
+      onNone: () => new PandaInputError({ operation: "Credentials.layerUrl", description: URL_WORDS }),
+      onSome: make
+    })
+  )
+
+const URL_WORDS = "The URL is malformed: use https://ACCESS_KEY:SECRET_KEY@HOST:PORT/CLOUD_ID"
+
+const parseUrl = (url: Redacted.Redacted<string>): Option.Option<KeyOptions> => {
+  // Not a WHATWG URL: secrets contain slashes, and are not to be normalised.
+  const match = /^(https?):\/\/([^:@/]+):(.+)@(\[[^\]]+\]|[^@/:?#]+)(?::(\d{1,5}))?\/([^/?#]+)\/?$/i.exec(
+    Redacted.value(url).trim()
+  )
+  if (match === null) return Option.none()
+  const [accessKey, secretKey, cloudId] = [match[2]!, match[3]!, match[6]!].map(percentDecode) as [string, string, string]
+  const port = match[5] === undefined ? (match[1]!.toLowerCase() === "https" ? 443 : 80) : Number(match[5])
+  return Option.some({ accessKey, secretKey: Redacted.make(secretKey), cloudId, host: match[4]!, port })
+}
+
+/** Only what is well-formed; a plus stays a plus. */
+const percentDecode = (text: string): string =>
+  text.replace(/(?:%[0-9A-Fa-f]{2})+/g, (run) => {
+    try {
+      return decodeURIComponent(run)
+    } catch {
+      return run
+    }
+  })
+
+const variables: Record<Exclude<Fault["option"], "version"> | "cloudId", string> = {
+  accessKey: "PANDA_ACCESS_KEY",
+  secretKey: "PANDA_SECRET_KEY",
+  token: "PANDA_TOKEN",
+  cloudId: "PANDA_CLOUD_ID",
+  region: "PANDA_REGION",
+  host: "PANDA_HOST",
+  port: "PANDA_PORT"
+}
+
+const variable = (name: string) =>
+  Config.option(Config.string(name)).pipe(
+    Config.map(Option.filterMap((text) => text.trim() === "" ? Option.none() : Option.some(text.trim()))),
+    Config.map(Option.getOrUndefined)
+  )
+
+const makeConfig = (
+  overrides: Partial<KeyOptions & TokenOptions>
+): Effect.Effect<Credentials.Service, ConfigError.ConfigError> =>
+  Effect.gen(function*() {
+    const url = yield* variable("PANDASTREAM_URL")
+    const parsed = url === undefined ? Option.none() : parseUrl(Redacted.make(url))
+    if (url !== undefined && Option.isNone(parsed)) {
+      return yield* Effect.fail(ConfigError.InvalidData(["PANDASTREAM_URL"], URL_WORDS))
+    }
+    const read = yield* Config.all({
+      accessKey: variable(variables.accessKey),
+      secretKey: variable(variables.secretKey),
+      token: variable(variables.token),
+      cloudId: variable(variables.cloudId),
+      region: variable(variables.region),
+      host: variable(variables.host),
+      port: variable(variables.port)
+    })
+    const { accessKey = "", port, region, secretKey = "", token, ...rest } = read
+    const found: Options = Option.getOrElse(parsed, () => ({
+      ...rest,
+      ...(token === undefined
+        ? { accessKey, secretKey: Redacted.make(secretKey) }
+        : { token: Redacted.make(token) }),
+      // An unknown region is one of the faults that are reported together below.
+      region: region as Region | undefined,
+      port: port === undefined ? undefined : /^\d+$/.test(port) ? Number(port) : NaN
+    }))
+    const options: Options = { ...found, ...overrides }
+    const faults = faultsOf(options)
+    if (faults.length === 0) return yield* Effect.orDie(make(options))
+    return yield* Effect.fail(
+      faults.map(({ missing, option, words }) => {
+        const path = [option === "version" ? option : variables[option]]
+        return missing === true ? ConfigError.MissingData(path, words) : ConfigError.InvalidData(path, words)
+      }).reduce(ConfigError.And)
+    )
+  })

@@ -1,0 +1,589 @@
+/**
+ * What can go wrong: one tagged error for each thing that a caller would do something else about.
+ *
+ * Every error has a one-line `message` that ends in what to do, the `operation` it happened in, and `isRetryable`. None
+ * holds a request, a signature, a session location or a key.
+ *
+ * @since 0.1.0
+ */
+import type * as Headers from "@effect/platform/Headers"
+import type { HttpClientError } from "@effect/platform/HttpClientError"
+import * as DateTime from "effect/DateTime"
+import * as Duration from "effect/Duration"
+import * as Option from "effect/Option"
+import * as ParseResult from "effect/ParseResult"
+import * as Predicate from "effect/Predicate"
+import * as Schema from "effect/Schema"
+import { UploadState } from "./UploadState.js"
+
+/** What Panda answered. */
+const response = {
+  /** The operation's name, such as `Videos.find`. */
+  operation: Schema.String,
+  status: Schema.Int,
+  /** Panda's name for the error, such as `RecordNotFound` (contract 4). */
+  error: Schema.optional(Schema.String),
+  /** What Panda wrote about it. */
+  description: Schema.optional(Schema.String),
+  /** The beginning of the body, at most 300 characters, with secrets taken out. */
+  body: Schema.optional(Schema.String)
+}
+
+/** Where an upload stood: resuming from it continues at the acknowledged byte. */
+const state = Schema.optional(Schema.typeSchema(UploadState))
+
+const retryAfter = Schema.optional(Schema.DurationFromSelf)
+
+const answer = (
+  self: { operation: string; status: number; error?: string | undefined; description?: string | undefined },
+  advice: string
+): string => {
+  const said = [self.error, self.description].filter((text) => text !== undefined && text !== "").join(", ")
+  return `${self.operation}: Panda answered ${self.status}${said === "" ? "" : ` ${said}`}. ${advice}`
+}
+
+/**
+ * Refused before anything was sent.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class PandaInputError extends Schema.TaggedError<PandaInputError>("effect-panda/PandaInputError")(
+  "PandaInputError",
+  {
+    operation: Schema.String,
+    /** The parameter or option at fault. */
+    parameter: Schema.optional(Schema.String),
+    /** What is wrong, and what to do. */
+    description: Schema.String
+  }
+) {
+  readonly isRetryable: boolean = false
+  override get message(): string {
+    return `${this.operation}: ${this.parameter === undefined ? "" : `${this.parameter}: `}${this.description}`
+  }
+}
+
+/**
+ * 401: the signature does not match, has expired, or Panda did not say.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class PandaAuthError extends Schema.TaggedError<PandaAuthError>("effect-panda/PandaAuthError")(
+  "PandaAuthError",
+  {
+    ...response,
+    reason: Schema.Literal("SignatureMismatch", "SignatureExpired", "Unknown"),
+    /** The server's clock, when it told. */
+    serverTime: Schema.optional(Schema.DateTimeUtcFromSelf)
+  }
+) {
+  readonly isRetryable: boolean = false
+  override get message(): string {
+    return answer(
+      this,
+      this.reason === "SignatureExpired"
+        ? "Set this machine's clock"
+        : "Check the access key, the secret key (or the token), the cloud and the region"
+    )
+  }
+}
+
+/**
+ * 404: no such video, encoding, profile or cloud.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class PandaNotFound extends Schema.TaggedError<PandaNotFound>("effect-panda/PandaNotFound")(
+  "PandaNotFound",
+  response
+) {
+  readonly isRetryable: boolean = false
+  override get message(): string {
+    return answer(this, "Check the id and that it belongs to this cloud")
+  }
+}
+
+/**
+ * Any other 4xx, or an `error` body on a 2xx; `error` is Panda's name for it.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class PandaRejected extends Schema.TaggedError<PandaRejected>("effect-panda/PandaRejected")(
+  "PandaRejected",
+  response
+) {
+  get isRetryable(): boolean {
+    return this.status === 408
+  }
+  override get message(): string {
+    return answer(this, "Change the request as Panda says")
+  }
+}
+
+/**
+ * 413: the file is larger than the account allows.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class PandaFileTooLarge extends Schema.TaggedError<PandaFileTooLarge>("effect-panda/PandaFileTooLarge")(
+  "PandaFileTooLarge",
+  {
+    ...response,
+    /** Bytes, when Panda said. */
+    limit: Schema.optional(Schema.Number)
+  }
+) {
+  readonly isRetryable: boolean = false
+  override get message(): string {
+    return answer(this, "Use a smaller file or ask Panda for a larger limit")
+  }
+}
+
+/**
+ * 429: too many requests.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class PandaRateLimited extends Schema.TaggedError<PandaRateLimited>("effect-panda/PandaRateLimited")(
+  "PandaRateLimited",
+  { ...response, retryAfter }
+) {
+  readonly isRetryable: boolean = true
+  override get message(): string {
+    return answer(this, `Wait ${wait(this.retryAfter)} and send fewer requests at a time`)
+  }
+}
+
+/**
+ * 5xx: Panda failed.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class PandaServerError extends Schema.TaggedError<PandaServerError>("effect-panda/PandaServerError")(
+  "PandaServerError",
+  { ...response, retryAfter }
+) {
+  readonly isRetryable: boolean = true
+  override get message(): string {
+    return answer(this, `Try again in ${wait(this.retryAfter)}`)
+  }
+}
+
+const wait = (retryAfter: Duration.Duration | undefined): string =>
+  retryAfter === undefined ? "a while" : Duration.format(retryAfter)
+
+/**
+ * No whole answer came. `ambiguous` is true when the request may have been carried out all the same.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class PandaTransportError extends Schema.TaggedError<PandaTransportError>("effect-panda/PandaTransportError")(
+  "PandaTransportError",
+  {
+    operation: Schema.String,
+    reason: Schema.Literal("Connect", "Timeout", "Interrupted", "Other"),
+    ambiguous: Schema.Boolean,
+    /** Scheme, host and port that were talked to. */
+    host: Schema.String,
+    /** The platform's code, such as `ECONNREFUSED`. */
+    code: Schema.optional(Schema.String)
+  }
+) {
+  readonly isRetryable: boolean = true
+  override get message(): string {
+    const code = this.code === undefined ? "" : ` (${this.code})`
+    const words = {
+      Connect: `could not connect to ${this.host}${code}. Check the host, the network and any proxy`,
+      Timeout: `no answer from ${this.host} in time${code}. Try again, or allow more time`,
+      Interrupted: `the connection to ${this.host} broke${code}. Try again`,
+      Other: `the request to ${this.host} failed${code}. Check the network and try again`
+    }
+    return `${this.operation}: ${words[this.reason]}`
+  }
+}
+
+/**
+ * A 2xx whose body is not what the contract says.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class PandaDecodeError extends Schema.TaggedError<PandaDecodeError>("effect-panda/PandaDecodeError")(
+  "PandaDecodeError",
+  {
+    operation: Schema.String,
+    status: Schema.Int,
+    /** Where in the body the mismatch is; empty for a body that is not JSON. */
+    path: Schema.Array(Schema.String),
+    description: Schema.String,
+    body: Schema.optional(Schema.String)
+  }
+) {
+  readonly isRetryable: boolean = false
+  override get message(): string {
+    const place = this.path.length === 0 ? "the answer" : `the answer at ${this.path.join(".")}`
+    return `${this.operation}: ${place} ${this.description}. Check that the host is Panda's; if it is, report this`
+  }
+}
+
+/**
+ * The source of an upload cannot be read, is empty, or is no longer what it was.
+ *
+ * @since 0.1.0
+ * @category upload errors
+ */
+export class PandaSourceError extends Schema.TaggedError<PandaSourceError>("effect-panda/PandaSourceError")(
+  "PandaSourceError",
+  {
+    operation: Schema.String,
+    reason: Schema.Literal("Unreadable", "Empty", "Changed", "TooShort", "CannotRewind"),
+    name: Schema.String,
+    description: Schema.optional(Schema.String),
+    state
+  }
+) {
+  readonly isRetryable: boolean = false
+  override get message(): string {
+    const words = {
+      Unreadable: "cannot be read. Check the path and the permissions",
+      Empty: "is empty. Panda cannot encode nothing: choose another file",
+      Changed: "has changed since the upload began. Start a new upload, or set onChanged to restart",
+      TooShort: "ended before its size. Let nothing write to it, then start a new upload",
+      CannotRewind: "cannot be read again from where the server needs it. Start a new upload from its beginning"
+    }
+    const detail = this.description === undefined ? "" : ` (${this.description})`
+    return `${this.operation}: ${this.name} ${words[this.reason]}${detail}`
+  }
+}
+
+/**
+ * The session is gone: 404 or 410 on its location.
+ *
+ * @since 0.1.0
+ * @category upload errors
+ */
+export class PandaSessionExpired extends Schema.TaggedError<PandaSessionExpired>("effect-panda/PandaSessionExpired")(
+  "PandaSessionExpired",
+  { operation: Schema.String, status: Schema.Int, state }
+) {
+  readonly isRetryable: boolean = false
+  override get message(): string {
+    return `${this.operation}: the upload session is gone (${this.status}). Start a new upload, or set onExpired to restart`
+  }
+}
+
+/**
+ * The upload server refused: another 4xx on the location, or an `error` body.
+ *
+ * @since 0.1.0
+ * @category upload errors
+ */
+export class PandaUploadRejected extends Schema.TaggedError<PandaUploadRejected>("effect-panda/PandaUploadRejected")(
+  "PandaUploadRejected",
+  { ...response, state }
+) {
+  readonly isRetryable: boolean = false
+  override get message(): string {
+    return answer(this, "Change the upload as Panda says, then start a new one")
+  }
+}
+
+/**
+ * The upload server broke the protocol: a Range beyond what was sent, an answer that is neither progress nor a video,
+ * a location that must not be followed.
+ *
+ * @since 0.1.0
+ * @category upload errors
+ */
+export class PandaUploadProtocolError
+  extends Schema.TaggedError<PandaUploadProtocolError>("effect-panda/PandaUploadProtocolError")(
+    "PandaUploadProtocolError",
+    { operation: Schema.String, status: Schema.Int, description: Schema.String, state }
+  )
+{
+  readonly isRetryable: boolean = false
+  override get message(): string {
+    return `${this.operation}: ${this.description} (status ${this.status}). Check that nothing between rewrites the answers, then resume`
+  }
+}
+
+/**
+ * The upload came no further. Resume from `state` when the cause is gone.
+ *
+ * @since 0.1.0
+ * @category upload errors
+ */
+export class PandaUploadStalled extends Schema.TaggedError<PandaUploadStalled>("effect-panda/PandaUploadStalled")(
+  "PandaUploadStalled",
+  {
+    operation: Schema.String,
+    /**
+     * `RetriesExhausted`: the last failures were errors. `NoProgress`: the server answered, but took nothing more.
+     * `NotFinalized`: the server has every byte but makes no video.
+     */
+    reason: Schema.Literal("RetriesExhausted", "NoProgress", "NotFinalized"),
+    /** Failures in a row. */
+    attempts: Schema.Int,
+    /** The last failure, if it was an error. */
+    cause: Schema.optional(Schema.Unknown),
+    state
+  }
+) {
+  readonly isRetryable: boolean = true
+  override get message(): string {
+    const words = {
+      RetriesExhausted: `gave up after ${this.attempts} failures in a row`,
+      NoProgress: `the server took no more bytes in ${this.attempts} attempts`,
+      NotFinalized: `the server has every byte but made no video in ${this.attempts} attempts`
+    }
+    const cause = this.cause instanceof Error ? `: ${this.cause.message}` : ""
+    return `${this.operation}: ${words[this.reason]}${cause}. Resume from the state later`
+  }
+}
+
+/**
+ * What an operation of the API can fail with.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type PandaError = typeof PandaError.Type
+
+/**
+ * @since 0.1.0
+ * @category schemas
+ */
+export const PandaError = Schema.Union(
+  PandaInputError,
+  PandaAuthError,
+  PandaNotFound,
+  PandaRejected,
+  PandaFileTooLarge,
+  PandaRateLimited,
+  PandaServerError,
+  PandaTransportError,
+  PandaDecodeError
+)
+
+/**
+ * What an upload can fail with.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type UploadError = typeof UploadError.Type
+
+/**
+ * @since 0.1.0
+ * @category schemas
+ */
+export const UploadError = Schema.Union(
+  ...PandaError.members,
+  PandaSourceError,
+  PandaSessionExpired,
+  PandaUploadRejected,
+  PandaUploadProtocolError,
+  PandaUploadStalled
+)
+
+/**
+ * @since 0.1.0
+ * @category guards
+ */
+export const isPandaError: (u: unknown) => u is PandaError = Schema.is(PandaError)
+
+/**
+ * @since 0.1.0
+ * @category guards
+ */
+export const isUploadError: (u: unknown) => u is UploadError = Schema.is(UploadError)
+
+/**
+ * An answer as the mapper needs it: the body as text.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Answer {
+  readonly status: number
+  readonly headers: Headers.Headers
+  readonly text: string
+}
+
+const ErrorBody = Schema.decodeUnknownOption(Schema.parseJson(Schema.Struct({
+  error: Schema.Union(Schema.String, Schema.Number),
+  message: Schema.optionalWith(Schema.Unknown, { nullable: true })
+})))
+
+/** What an `error` body means where the status does not say it. */
+const statusOf: Record<string, number> = {
+  BadRequest: 400,
+  NotAuthorized: 401,
+  RecordNotFound: 404,
+  FileSizeLimitExceeded: 413,
+  InternalError: 500
+}
+
+/**
+ * The error that an answer stands for, if it does: its `error` body is looked at before its status, since Panda sends
+ * errors with status 200 too (contract 4). The one place where a status becomes an error.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const fromAnswer = (
+  operation: string,
+  answer: Answer,
+  now: DateTime.Utc
+): Option.Option<
+  PandaAuthError | PandaNotFound | PandaRejected | PandaFileTooLarge | PandaRateLimited | PandaServerError
+> => {
+  const named = ErrorBody(answer.text)
+  const ok = answer.status >= 200 && answer.status < 300
+  if (ok && Option.isNone(named)) return Option.none()
+  const error = Option.getOrUndefined(Option.map(named, ({ error }) => String(error)))
+  const message = Option.getOrUndefined(named)?.message
+  const description = typeof message === "string" ? excerpt(message) : undefined
+  const fields = { operation, status: answer.status, error, description, body: excerpt(answer.text) }
+  const meaning = ok && error !== undefined && Object.hasOwn(statusOf, error) ? statusOf[error]! : answer.status
+  const retryAfter = retryAfterOf(answer.headers, now)
+  switch (meaning) {
+    case 401: {
+      const date = Option.fromNullable(answer.headers["date"]).pipe(Option.flatMap(httpDate))
+      const reason = /expired/i.test(description ?? "")
+        ? "SignatureExpired"
+        : /match/i.test(description ?? "")
+        ? "SignatureMismatch"
+        : "Unknown"
+      return Option.some(new PandaAuthError({ ...fields, reason, serverTime: Option.getOrUndefined(date) }))
+    }
+    case 404:
+      return Option.some(new PandaNotFound(fields))
+    case 413: {
+      const limit = /\b(\d{1,15}) bytes\b/.exec(description ?? "")?.[1]
+      return Option.some(new PandaFileTooLarge({ ...fields, limit: limit === undefined ? undefined : Number(limit) }))
+    }
+    case 429:
+      return Option.some(new PandaRateLimited({ ...fields, retryAfter }))
+    default:
+      return Option.some(meaning >= 500 ? new PandaServerError({ ...fields, retryAfter }) : new PandaRejected(fields))
+  }
+}
+
+/**
+ * @since 0.1.0
+ * @category constructors
+ */
+export const fromParseError = (
+  operation: string,
+  answer: { readonly status: number; readonly text: string },
+  error: ParseResult.ParseError
+): PandaDecodeError => {
+  const issue = ParseResult.ArrayFormatter.formatErrorSync(error)[0]
+  const path = (issue?.path ?? []).map(String)
+  const description = answer.text.trim() === ""
+    ? "is empty"
+    : issue?._tag === "Missing"
+    ? "is missing"
+    : "is not what the contract says"
+  return new PandaDecodeError({ operation, status: answer.status, path, description, body: excerpt(answer.text) })
+}
+
+/** Codes of failures after which nothing can have reached the server. */
+const UNREACHED = new Set([
+  "ECONNREFUSED",
+  "ENOTFOUND",
+  "EAI_AGAIN",
+  "EHOSTUNREACH",
+  "ENETUNREACH",
+  "ENETDOWN",
+  "EADDRNOTAVAIL",
+  "UND_ERR_CONNECT_TIMEOUT",
+  "CERT_HAS_EXPIRED",
+  "DEPTH_ZERO_SELF_SIGNED_CERT",
+  "ERR_TLS_CERT_ALTNAME_INVALID",
+  "SELF_SIGNED_CERT_IN_CHAIN",
+  "UNABLE_TO_VERIFY_LEAF_SIGNATURE",
+  "ConnectionRefused"
+])
+
+const BROKEN = new Set(["ECONNRESET", "EPIPE", "ECONNABORTED", "UND_ERR_SOCKET", "UND_ERR_ABORTED", "ERR_STREAM_PREMATURE_CLOSE"])
+
+const TIMED_OUT = new Set(["ETIMEDOUT", "UND_ERR_HEADERS_TIMEOUT", "UND_ERR_BODY_TIMEOUT", "ESOCKETTIMEDOUT"])
+
+/**
+ * What a failure of the HTTP layer says about whether the request was carried out. The failure itself is not kept: it
+ * holds the request, and so the signature.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const fromHttpClientError = (
+  operation: string,
+  host: string,
+  error: HttpClientError
+): PandaInputError | PandaTransportError => {
+  if (error.reason === "InvalidUrl" || error.reason === "Encode") {
+    return new PandaInputError({ operation, description: `the request has no valid form. Check the host (${host})` })
+  }
+  const { code, connecting } = inspect(error.cause)
+  const reason = code === undefined
+    ? error._tag === "ResponseError" ? "Interrupted" : "Other"
+    : connecting || UNREACHED.has(code)
+    ? "Connect"
+    : TIMED_OUT.has(code)
+    ? "Timeout"
+    : BROKEN.has(code)
+    ? "Interrupted"
+    : "Other"
+  return new PandaTransportError({ operation, host, reason, ambiguous: reason !== "Connect", code })
+}
+
+/** The innermost code of an error, which platforms wrap in others. */
+const inspect = (error: unknown): { readonly code: string | undefined; readonly connecting: boolean } => {
+  let code: string | undefined
+  let connecting = false
+  for (let at = error, depth = 0; Predicate.isRecord(at) && depth < 8; at = at["cause"], depth++) {
+    if (typeof at["code"] === "string") code = at["code"]
+    if (at["syscall"] === "connect" || at["syscall"] === "getaddrinfo") connecting = true
+  }
+  return { code, connecting }
+}
+
+/**
+ * How long the server asks to wait: seconds or a date, at most 30 seconds (contract 4, design 7).
+ */
+const retryAfterOf = (headers: Headers.Headers, now: DateTime.Utc): Duration.Duration | undefined => {
+  const value = headers["retry-after"]?.trim()
+  if (value === undefined || value === "") return undefined
+  const millis = /^\d+$/.test(value)
+    ? Number(value) * 1000
+    : Option.getOrUndefined(Option.map(httpDate(value), (date) => DateTime.distance(now, date)))
+  return millis === undefined ? undefined : Duration.millis(Math.min(Math.max(millis, 0), 30_000))
+}
+
+const httpDate = (text: string): Option.Option<DateTime.Utc> =>
+  /^[A-Z][a-z]{2,8}, \d{2}[ -][A-Z][a-z]{2}[ -]\d{2,4} \d{2}:\d{2}:\d{2} GMT$/.test(text.trim())
+    ? DateTime.make(text.trim())
+    : Option.none()
+
+const EXCERPT = 300
+
+/** The beginning of what a server sent, in one line, without what it may have echoed of a request. */
+export const excerpt = (text: string): string => {
+  const line = text
+    .slice(0, 4 * EXCERPT)
+    .replace(/((?:signature|token|access_key|secret_key)["']?\s*(?:=|:|%3D)\s*["']?)[^\s&"'<>,}]+/gi, "$1<redacted>")
+    .replace(/https?:(?:\\?\/){2}[^\s"'<>]*/gi, "<redacted url>")
+    .replace(/\s+/g, " ")
+    .trim()
+  return line.length > EXCERPT ? `${line.slice(0, EXCERPT)}…` : line
+}

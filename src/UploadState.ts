@@ -1,0 +1,98 @@
+/**
+ * What an unfinished upload needs to go on in another process: its session, its source's fingerprint, and how far the
+ * server had got.
+ *
+ * @since 0.1.0
+ */
+import * as Schema from "effect/Schema"
+import * as creation from "./internal/creation.js"
+
+/**
+ * What tells a source from another, and from itself after a change.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Fingerprint extends Schema.Schema.Type<typeof Fingerprint> {}
+
+/**
+ * @since 0.1.0
+ * @category schemas
+ */
+export const Fingerprint = Schema.Struct({
+  /** Bytes. */
+  size: Schema.NonNegativeInt,
+  /** When the source was last modified; absent where sources have no such time. */
+  modified: Schema.optional(Schema.DateTimeUtc),
+  /** SHA-256 over the head and the tail of the source, in hex. */
+  digest: Schema.String
+})
+
+/**
+ * The parameters a session was created with; an expired session is created anew with the same (contract 5,
+ * POST /videos/upload.json).
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface SessionOptions extends Schema.Schema.Type<typeof SessionOptions> {}
+
+/**
+ * @since 0.1.0
+ * @category schemas
+ */
+export const SessionOptions = Schema.Struct({
+  /** Names or ids of the profiles to encode to. Without it, and without `use_all_profiles`, no encoding is made. */
+  profiles: Schema.optional(creation.profiles),
+  /** Encode to all profiles of the cloud. */
+  use_all_profiles: Schema.optional(Schema.Boolean),
+  path_format: Schema.optional(creation.pathFormat),
+  payload: Schema.optional(creation.payload)
+})
+
+/**
+ * Where the bytes go: whoever knows it can write to the session (contract 7).
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const Location = Schema.Redacted(
+  Schema.String.pipe(Schema.filter((text) => /^https?:\/\//i.test(text) && URL.canParse(text) || "is not an http URL"))
+)
+
+/**
+ * The state of an upload. In memory the location is redacted, because whoever knows it can write to the session;
+ * encoded it is plain, so keep the encoded form where only its owner can read it.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface UploadState extends Schema.Schema.Type<typeof UploadState> {}
+
+/**
+ * The encoded form is JSON and stable: a change to it comes with another `version`.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const UploadState = Schema.Struct({
+  version: Schema.Literal(1),
+  /** The session's id, as Panda gave it. */
+  id: Schema.String,
+  location: Location,
+  /** The file name that Panda was told. */
+  name: Schema.String,
+  fingerprint: Fingerprint,
+  /** Bytes that the server has acknowledged; the next byte to send. */
+  acknowledged: Schema.NonNegativeInt,
+  created: Schema.DateTimeUtc,
+  options: SessionOptions
+})
+
+/**
+ * The state as JSON text, and back. The text contains the location.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const Json = Schema.parseJson(UploadState)

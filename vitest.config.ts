@@ -1,0 +1,21 @@
+import { defineConfig } from "vitest/config"
+
+const src = (path: string) => new URL(`./src/${path}`, import.meta.url).pathname
+
+export default defineConfig({
+  resolve: {
+    alias: [
+      { find: /^effect-panda$/, replacement: src("index.ts") },
+      { find: /^effect-panda\/(.*)$/, replacement: src("$1.ts") }
+    ]
+  },
+  test: {
+    include: ["test/**/*.test.ts"],
+    testTimeout: 30_000,
+    coverage: {
+      provider: "v8",
+      include: ["src/**/*.ts"],
+      thresholds: { statements: 95 }
+    }
+  }
+})

@@ -1,0 +1,84 @@
+/**
+ * What a cloud reports, and to which url: one setting for each cloud (contract 5 and 6). What is then sent, see
+ * `Webhook`.
+ *
+ * @since 0.1.0
+ */
+import type * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import * as wire from "./internal/wire.js"
+import * as PandaClient from "./PandaClient.js"
+import { path } from "./PandaClient.js"
+import type { PandaError } from "./PandaError.js"
+
+/**
+ * The setting. A `url` that Panda shows as null, as empty text or as the word `null` is none.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Notifications extends Schema.Schema.Type<typeof Notifications> {}
+
+/**
+ * @since 0.1.0
+ * @category schemas
+ */
+export const Notifications = wire.entity("Notifications", {
+  url: wire.url,
+  /** Seconds before the first attempt. */
+  delay: wire.number,
+  events: wire.optional(wire.entity("NotificationEvents", {
+    video_created: wire.boolean,
+    video_encoded: wire.boolean,
+    encoding_progress: wire.boolean,
+    encoding_completed: wire.boolean
+  }))
+})
+
+/**
+ * What to change; what is left out stays as it is.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Update extends Schema.Schema.Type<typeof Update> {}
+
+/**
+ * @since 0.1.0
+ * @category schemas
+ */
+export const Update = Schema.Struct({
+  /** `null` for none. */
+  url: Schema.optional(Schema.NullOr(Schema.NonEmptyString)),
+  events: Schema.optional(Schema.Struct({
+    video_created: Schema.optional(Schema.Boolean),
+    video_encoded: Schema.optional(Schema.Boolean),
+    encoding_progress: Schema.optional(Schema.Boolean),
+    encoding_completed: Schema.optional(Schema.Boolean)
+  }))
+})
+
+/**
+ * @since 0.1.0
+ * @category operations
+ */
+export const get: Effect.Effect<Notifications, PandaError, PandaClient.PandaClient> = PandaClient.request({
+  name: "Notifications.get",
+  method: "GET",
+  path: path`/notifications.json`,
+  result: Notifications
+})
+
+/**
+ * @since 0.1.0
+ * @category operations
+ */
+export const update = (params: Update): Effect.Effect<Notifications, PandaError, PandaClient.PandaClient> =>
+  PandaClient.request({
+    name: "Notifications.update",
+    method: "PUT",
+    path: path`/notifications.json`,
+    params,
+    input: Update,
+    result: Notifications
+  })

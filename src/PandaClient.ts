@@ -1,0 +1,535 @@
+/**
+ * How we talk to Panda: the one service that operations need. It signs, sends, retries, traces, maps errors and
+ * decodes, for every operation alike.
+ *
+ * @since 0.1.0
+ */
+import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
+import * as HttpBody from "@effect/platform/HttpBody"
+import * as HttpClient from "@effect/platform/HttpClient"
+import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
+import type * as HttpClientResponse from "@effect/platform/HttpClientResponse"
+import type * as ConfigError from "effect/ConfigError"
+import * as Context from "effect/Context"
+import * as DateTime from "effect/DateTime"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import { dual } from "effect/Function"
+import * as Layer from "effect/Layer"
+import * as Metric from "effect/Metric"
+import * as Option from "effect/Option"
+import * as ParseResult from "effect/ParseResult"
+import * as Random from "effect/Random"
+import * as Schedule from "effect/Schedule"
+import * as Schema from "effect/Schema"
+import * as Credentials from "./Credentials.js"
+import * as body from "./internal/body.js"
+import type { Answer, PandaError } from "./PandaError.js"
+import {
+  fromAnswer,
+  fromHttpClientError,
+  fromParseError,
+  PandaDecodeError,
+  PandaInputError,
+  PandaTransportError
+} from "./PandaError.js"
+import * as Signature from "./Signature.js"
+
+/**
+ * An operation of the API as a value: what is special about it. `PandaClient.request` runs it.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Operation<A, I, P = never, W extends Signature.Params = Signature.Params> {
+  /** Module and function, such as `Videos.find`: names the span and appears in errors. */
+  readonly name: string
+  readonly method: Signature.Method
+  /** Made with `path`, so that no id can reach another endpoint. */
+  readonly path: Path
+  /** What the caller passed; goes into the query (GET, DELETE) or a form body (POST, PUT). */
+  readonly params?: P
+  /** Checks the parameters and turns them into their form on the wire. */
+  readonly input?: Schema.Schema<P, W>
+  /** Of the answer's JSON. Use `Acknowledged` where Panda answers nothing of use. */
+  readonly result: Schema.Schema<A, I>
+  /** Whether doing it twice is harmless. By default all but POST. */
+  readonly repeatable?: boolean
+}
+
+/**
+ * The path of an operation, without the version; or why it cannot be one.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Path = Either.Either<string, PandaInputError>
+
+/**
+ * A path whose inserted segments are percent-encoded. Refuses a segment that is empty, or that an URL would take for
+ * another place (`.` and `..`).
+ *
+ * @example
+ * import { path } from "effect-panda/PandaClient"
+ *
+ * const video = (id: string) => path`/videos/${id}.json`
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const path = (template: TemplateStringsArray, ...segments: ReadonlyArray<string>): Path => {
+  const bad = segments.find((segment) =>
+    typeof segment !== "string" || segment.trim() === "" || segment === "." || segment === ".." ||
+    !segment.isWellFormed()
+  )
+  return bad === undefined
+    ? Either.right(String.raw({ raw: template }, ...segments.map(encodeURIComponent)))
+    : Either.left(
+      new PandaInputError({
+        operation: `${template.join("…")}`,
+        parameter: "id",
+        description: "is empty or not an id: pass the id that Panda gave"
+      })
+    )
+}
+
+/**
+ * The result of an operation that Panda answers with nothing, or with one of several words (contract 5): whatever it
+ * is, done.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const Acknowledged: Schema.Schema<void, unknown> = Schema.transform(Schema.Unknown, Schema.Void, {
+  strict: true,
+  decode: () => undefined,
+  encode: () => null
+})
+
+/**
+ * @since 0.1.0
+ * @category tags
+ */
+export class PandaClient extends Context.Tag("effect-panda/PandaClient")<PandaClient, PandaClient.Service>() {}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export declare namespace PandaClient {
+  /**
+   * @since 0.1.0
+   * @category models
+   */
+  export interface Service {
+    readonly credentials: Credentials.Credentials.Service
+    /** Neither signs nor traces nor follows redirects: for upload locations, whose URL is itself the capability. */
+    readonly httpClient: HttpClient.HttpClient
+    readonly request: <A, I, P, W extends Signature.Params>(
+      operation: Operation<A, I, P, W>
+    ) => Effect.Effect<A, PandaError>
+    readonly execute: (
+      method: Signature.Method,
+      path: string,
+      params?: Signature.Params
+    ) => Effect.Effect<HttpClientResponse.HttpClientResponse, PandaInputError | PandaTransportError>
+  }
+}
+
+/**
+ * When a failed request is sent again, and how often: a Schedule over the error, or `"none"`. Which requests may be
+ * sent again at all is not for the schedule to say, and a `Retry-After` wins over its delay.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type RetryPolicy = Schedule.Schedule<unknown, PandaError> | "none"
+
+/**
+ * Four times at most, after a random time of up to 200 ms, 400 ms, 800 ms and 1.6 s.
+ *
+ * @since 0.1.0
+ * @category retrying
+ */
+export const defaultRetry: Schedule.Schedule<unknown, PandaError> = Schedule.exponential("200 millis").pipe(
+  Schedule.modifyDelayEffect((_, delay) => Effect.map(Random.next, (part) => Duration.times(delay, part))),
+  Schedule.intersect(Schedule.recurs(4))
+)
+
+/**
+ * The retry policy in force; set for a region of code by `withRetry`.
+ *
+ * @since 0.1.0
+ * @category references
+ */
+export class CurrentRetry extends Context.Reference<CurrentRetry>()("effect-panda/PandaClient/CurrentRetry", {
+  defaultValue: (): RetryPolicy => defaultRetry
+}) {}
+
+/**
+ * The cloud in force, if it is another than the credentials'; set for a region of code by `withCloud`.
+ *
+ * @since 0.1.0
+ * @category references
+ */
+export class CurrentCloud extends Context.Reference<CurrentCloud>()("effect-panda/PandaClient/CurrentCloud", {
+  defaultValue: (): string | undefined => undefined
+}) {}
+
+/**
+ * How long one attempt of a request may take until its answer is whole, 30 seconds by default; set for a region of code
+ * by `withTimeout`.
+ *
+ * @since 0.1.0
+ * @category references
+ */
+export class CurrentTimeout extends Context.Reference<CurrentTimeout>()("effect-panda/PandaClient/CurrentTimeout", {
+  defaultValue: (): Duration.DurationInput => "30 seconds"
+}) {}
+
+const requests = Metric.counter("panda_requests", {
+  description: "Attempts of API requests, by operation and outcome",
+  incremental: true
+})
+
+const retries = Metric.counter("panda_retries", {
+  description: "API requests sent again, by operation",
+  incremental: true
+})
+
+/** Delays by the schedule, or by the error's `Retry-After` where it has one. */
+export const honourRetryAfter = <Out, In, R>(schedule: Schedule.Schedule<Out, In, R>): Schedule.Schedule<In, In, R> =>
+  Schedule.modifyDelay(Schedule.passthrough(schedule), (error, delay) => {
+    const asked = typeof error === "object" && error !== null && "retryAfter" in error ? error.retryAfter : undefined
+    return Duration.isDuration(asked) ? asked : delay
+  })
+
+/** A request that is not repeatable is sent again only if it surely was not carried out (design 7). */
+const mayRepeat = (repeatable: boolean) => (error: PandaError): boolean => {
+  if (repeatable) return error.isRetryable
+  switch (error._tag) {
+    case "PandaTransportError":
+      return !error.ambiguous
+    case "PandaRateLimited":
+      return true
+    case "PandaServerError":
+      return error.status === 503 && error.retryAfter !== undefined
+    default:
+      return false
+  }
+}
+
+const withoutRedirects = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.flatMap(Effect.serviceOption(FetchHttpClient.RequestInit), (init) =>
+    Effect.provideService(effect, FetchHttpClient.RequestInit, {
+      ...Option.getOrUndefined(init),
+      // A redirect would carry the signature elsewhere, and fetch keeps the body in memory to be able to repeat it.
+      redirect: "error"
+    }))
+
+const inputError = (operation: string) => (error: ParseResult.ParseError) => {
+  const issue = ParseResult.ArrayFormatter.formatErrorSync(error)[0]
+  const parameter = issue?.path.join(".")
+  return new PandaInputError({
+    operation,
+    parameter: parameter === "" ? undefined : parameter,
+    description: (issue?.message ?? "is not valid").replace(/\s+/g, " ")
+  })
+}
+
+const checkedPath = (operation: string, path: string): Path => {
+  // What an URL would not leave as it is, is not what we would sign.
+  const unchanged = path.startsWith("/") && !path.startsWith("//") && path.isWellFormed() &&
+    URL.canParse(path, "http://panda") && new URL(path, "http://panda").href === `http://panda${path}` &&
+    !/[?#]/.test(path)
+  return unchanged ? Either.right(path) : Either.left(
+    new PandaInputError({
+      operation,
+      parameter: "path",
+      description: "begins with / and has neither query nor characters to escape: pass parameters apart"
+    })
+  )
+}
+
+/**
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make: Effect.Effect<
+  PandaClient.Service,
+  never,
+  Credentials.Credentials | HttpClient.HttpClient
+> = Effect.gen(function*() {
+  const credentials = yield* Credentials.Credentials
+  const httpClient = (yield* HttpClient.HttpClient).pipe(
+    // Its span and its trace headers would carry the signed URL, and our trace ids to Panda.
+    HttpClient.withTracerDisabledWhen(() => true),
+    HttpClient.transformResponse(withoutRedirects)
+  )
+  const origin = new URL(credentials.baseUrl).origin
+
+  const send = (operation: string, method: Signature.Method, path: string, params: Signature.Params) =>
+    Effect.gen(function*() {
+      const cloudId = (yield* CurrentCloud) ?? credentials.cloudId
+      const signed = yield* Signature.signWith({ ...credentials, cloudId }, method, path, params)
+      const inQuery = method === "GET" || method === "DELETE"
+      const url = `${credentials.baseUrl}${path}${inQuery ? `?${Signature.encode(signed)}` : ""}`
+      const request = HttpClientRequest.make(method)(url, { headers: { accept: "application/json" } })
+      return yield* httpClient.execute(
+        inQuery
+          ? request
+          : HttpClientRequest.setBody(
+            request,
+            HttpBody.text(Signature.encode(signed), "application/x-www-form-urlencoded")
+          )
+      )
+    }).pipe(Effect.catchTags({
+      RequestError: (error) => fromHttpClientError(operation, origin, error),
+      ResponseError: (error) => fromHttpClientError(operation, origin, error)
+    }))
+
+  const timely = (operation: string) => <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+    Effect.flatMap(CurrentTimeout, (duration) =>
+      Effect.timeoutFail(effect, {
+        duration,
+        onTimeout: () =>
+          new PandaTransportError({ operation, reason: "Timeout", ambiguous: true, host: origin })
+      }))
+
+  const attempt = (operation: string, method: Signature.Method, path: string, params: Signature.Params) =>
+    Effect.gen(function*() {
+      const response = yield* send(operation, method, path, params)
+      const { headers, status } = response
+      yield* Effect.annotateCurrentSpan("http.response.status_code", status)
+      const text = yield* body.text(response).pipe(
+        Effect.mapError((error) => fromHttpClientError(operation, origin, error))
+      )
+      if (Option.isNone(text)) {
+        return yield* new PandaDecodeError({ operation, status, path: [], description: "is longer than 32 MiB" })
+      }
+      const answer: Answer = { status, headers, text: text.value }
+      const error = fromAnswer(operation, answer, yield* DateTime.now)
+      return yield* Option.isSome(error) ? Effect.fail(error.value) : Effect.succeed(answer)
+    }).pipe(
+      timely(operation),
+      Effect.tapBoth({
+        onSuccess: () => count(operation, "success"),
+        onFailure: (error) => count(operation, error._tag)
+      }),
+      Effect.withSpan("Panda.attempt", { kind: "client", captureStackTrace: false })
+    )
+
+  const count = (operation: string, outcome: string) =>
+    Metric.increment(requests).pipe(Effect.tagMetrics({ operation, outcome }))
+
+  /** A signature that has expired at once means that our clock is wrong: take the server's, and sign again once. */
+  const synchronized = <A, E, R>(effect: Effect.Effect<A, PandaError | E, R>) =>
+    Effect.catchIf(
+      effect,
+      (error): error is Extract<PandaError, { _tag: "PandaAuthError" }> =>
+        error instanceof Object && "_tag" in error && error._tag === "PandaAuthError",
+      (error) =>
+        error.reason === "SignatureExpired" && error.serverTime !== undefined
+          ? Effect.flatMap(
+            credentials.synchronize(error.serverTime),
+            (moved): Effect.Effect<A, PandaError | E, R> => moved ? effect : Effect.fail(error)
+          )
+          : Effect.fail(error)
+    )
+
+  const retrying = (operation: string, repeatable: boolean) => <A, E extends PandaError>(effect: Effect.Effect<A, E>) =>
+    Effect.flatMap(CurrentRetry, (policy) =>
+      policy === "none" ? effect : Effect.retry(effect, {
+        schedule: honourRetryAfter(policy).pipe(
+          Schedule.tapOutput((error) =>
+            Effect.logDebug(`Panda.${operation}: sending again`, error.message).pipe(
+              Effect.zipRight(Metric.increment(retries).pipe(Effect.tagMetrics({ operation })))
+            )
+          )
+        ),
+        while: mayRepeat(repeatable)
+      }))
+
+  const traced = (operation: string, method: string, path: Path) => <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+    Effect.withSpan(effect, `Panda.${operation}`, {
+      captureStackTrace: false,
+      attributes: {
+        "http.request.method": method,
+        "server.address": credentials.host,
+        ...(Either.isRight(path) ? { "url.path": path.right } : {})
+      }
+    })
+
+  const request: PandaClient.Service["request"] = (operation) => {
+    const { input, method, name, params, repeatable = method !== "POST", result } = operation
+    return Effect.gen(function*() {
+      const path = yield* Either.mapLeft(operation.path, (error) => new PandaInputError({ ...error, operation: name }))
+      const wire = input === undefined
+        ? (params ?? {}) as Signature.Params
+        : yield* Effect.mapError(Schema.encode(input)(params ?? {} as never), inputError(name))
+      const answer = yield* attempt(name, method, path, wire).pipe(synchronized, retrying(name, repeatable))
+      // Panda answers some requests with nothing at all (contract 5).
+      const json = answer.text.trim() === "" ? "null" : answer.text
+      return yield* Effect.mapError(
+        Schema.decodeUnknown(Schema.parseJson(result))(json),
+        (error) => fromParseError(name, answer, error)
+      )
+    }).pipe(traced(name, method, operation.path))
+  }
+
+  const execute: PandaClient.Service["execute"] = (method, path, params = {}) => {
+    const checked = checkedPath("PandaClient.execute", path)
+    return Effect.flatMap(checked, (path) => send("PandaClient.execute", method, path, params)).pipe(
+      timely("PandaClient.execute"),
+      retrying("PandaClient.execute", method !== "POST"),
+      traced("PandaClient.execute", method, checked)
+    )
+  }
+
+  return { credentials, httpClient, request, execute }
+})
+
+/**
+ * @since 0.1.0
+ * @category layers
+ */
+export const layer: Layer.Layer<PandaClient, never, Credentials.Credentials | HttpClient.HttpClient> = Layer.effect(
+  PandaClient,
+  make
+)
+
+/**
+ * With the credentials from the environment; see `Credentials.layerConfig`.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerConfig = (
+  overrides?: Parameters<typeof Credentials.layerConfig>[0]
+): Layer.Layer<PandaClient, ConfigError.ConfigError, HttpClient.HttpClient> =>
+  Layer.provide(layer, Credentials.layerConfig(overrides))
+
+/**
+ * Runs the operations of an effect against another cloud of the account.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const withCloud: {
+  (cloudId: string): <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+  <A, E, R>(self: Effect.Effect<A, E, R>, cloudId: string): Effect.Effect<A, E, R>
+} = dual(
+  2,
+  <A, E, R>(self: Effect.Effect<A, E, R>, cloudId: string) => Effect.provideService(self, CurrentCloud, cloudId)
+)
+
+/**
+ * Runs the operations of an effect with another retry policy, or without any.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const withRetry: {
+  (policy: RetryPolicy): <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+  <A, E, R>(self: Effect.Effect<A, E, R>, policy: RetryPolicy): Effect.Effect<A, E, R>
+} = dual(
+  2,
+  <A, E, R>(self: Effect.Effect<A, E, R>, policy: RetryPolicy) => Effect.provideService(self, CurrentRetry, policy)
+)
+
+/**
+ * Runs the operations of an effect with another time allowed for one attempt.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const withTimeout: {
+  (duration: Duration.DurationInput): <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+  <A, E, R>(self: Effect.Effect<A, E, R>, duration: Duration.DurationInput): Effect.Effect<A, E, R>
+} = dual(
+  2,
+  <A, E, R>(self: Effect.Effect<A, E, R>, duration: Duration.DurationInput) =>
+    Effect.provideService(self, CurrentTimeout, duration)
+)
+
+/**
+ * Runs an operation: checks its parameters, then signs, sends, and where it is allowed sends again, maps an error answer
+ * to its `PandaError`, and decodes the result.
+ *
+ * @since 0.1.0
+ * @category operations
+ */
+export const request = <A, I, P, W extends Signature.Params>(
+  operation: Operation<A, I, P, W>
+): Effect.Effect<A, PandaError, PandaClient> =>
+  Effect.flatMap(PandaClient, (client) => client.request(operation))
+
+/**
+ * Sends a signed request and gives its answer as it is, whatever its status. Retried only where no answer came.
+ *
+ * @since 0.1.0
+ * @category raw requests
+ */
+export const execute = (
+  method: Signature.Method,
+  path: string,
+  params?: Signature.Params
+): Effect.Effect<HttpClientResponse.HttpClientResponse, PandaInputError | PandaTransportError, PandaClient> =>
+  Effect.flatMap(PandaClient, (client) => client.execute(method, path, params))
+
+interface Raw {
+  /** The parsed JSON. */
+  (path: string, params?: Signature.Params): Effect.Effect<unknown, PandaError, PandaClient>
+  /** The JSON, decoded. */
+  <A, I>(
+    path: string,
+    params: Signature.Params,
+    result: Schema.Schema<A, I>
+  ): Effect.Effect<A, PandaError, PandaClient>
+}
+
+const raw = (method: Signature.Method): Raw => (
+  path: string,
+  params: Signature.Params = {},
+  result: Schema.Schema<unknown> = Schema.Unknown
+) => {
+  const name = `PandaClient.${method.toLowerCase()}`
+  return request({ name, method, path: checkedPath(name, path), params, result })
+}
+
+/**
+ * GET of any endpoint, such as `/videos.json`.
+ *
+ * @since 0.1.0
+ * @category raw requests
+ */
+export const get: Raw = raw("GET")
+
+/**
+ * POST to any endpoint. Sent again only if it surely was not carried out.
+ *
+ * @since 0.1.0
+ * @category raw requests
+ */
+export const post: Raw = raw("POST")
+
+/**
+ * PUT to any endpoint.
+ *
+ * @since 0.1.0
+ * @category raw requests
+ */
+export const put: Raw = raw("PUT")
+
+const del: Raw = raw("DELETE")
+
+export {
+  /**
+   * DELETE of any endpoint; `null` where Panda answers nothing.
+   *
+   * @since 0.1.0
+   * @category raw requests
+   */
+  del as delete
+}

@@ -1,0 +1,324 @@
+/**
+ * The upload protocol, one exchange at a time (contract 7): no retries, no state. `Upload` makes a pipeline of it.
+ *
+ * Apart from `create` these requests are not signed: the location itself is the capability, and so it is redacted.
+ *
+ * @since 0.1.0
+ */
+import * as HttpBody from "@effect/platform/HttpBody"
+import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
+import * as Data from "effect/Data"
+import * as DateTime from "effect/DateTime"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
+import * as Schema from "effect/Schema"
+import * as body from "./internal/body.js"
+import { Video } from "./internal/video.js"
+import * as wire from "./internal/wire.js"
+import * as PandaClient from "./PandaClient.js"
+import { path } from "./PandaClient.js"
+import type {
+  Answer,
+  PandaError,
+  PandaFileTooLarge,
+  PandaRateLimited,
+  PandaRejected,
+  PandaServerError
+} from "./PandaError.js"
+import {
+  excerpt,
+  fromAnswer,
+  fromHttpClientError,
+  PandaSessionExpired,
+  PandaTransportError,
+  PandaUploadProtocolError,
+  PandaUploadRejected
+} from "./PandaError.js"
+import { Location, SessionOptions } from "./UploadState.js"
+
+/**
+ * A session that takes the bytes of one file.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface UploadSession extends Schema.Schema.Type<typeof UploadSession> {}
+
+/**
+ * @since 0.1.0
+ * @category schemas
+ */
+export const UploadSession = Schema.Struct({
+  id: wire.id,
+  location: Location
+})
+
+/**
+ * What to open a session for.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Create extends Schema.Schema.Type<typeof Create> {}
+
+/**
+ * @since 0.1.0
+ * @category schemas
+ */
+export const Create = Schema.Struct({
+  ...SessionOptions.fields,
+  /** Bytes. */
+  file_size: Schema.Int.pipe(Schema.positive()),
+  file_name: Schema.NonEmptyString
+})
+
+/**
+ * Opens a session. May be repeated: a session that nobody uses is harmless.
+ *
+ * @since 0.1.0
+ * @category operations
+ */
+export const create = (params: Create): Effect.Effect<UploadSession, PandaError, PandaClient.PandaClient> =>
+  PandaClient.request({
+    name: "UploadSession.create",
+    method: "POST",
+    path: path`/videos/upload.json`,
+    params,
+    input: Create,
+    result: UploadSession,
+    repeatable: true
+  })
+
+/**
+ * What the upload server says of a session: how many bytes it has, so that the next is at `offset`; or that it has all
+ * and made a video of them; or that it is elsewhere now.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Reply = Data.TaggedEnum<{
+  Progress: { readonly offset: number }
+  Complete: { readonly video: Video }
+  Redirected: {}
+}>
+
+/**
+ * @since 0.1.0
+ * @category constructors
+ */
+export const Reply = Data.taggedEnum<Reply>()
+
+/**
+ * Why there is no reply.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type ReplyError =
+  | PandaTransportError
+  | PandaRateLimited
+  | PandaServerError
+  | PandaRejected
+  | PandaFileTooLarge
+  | PandaSessionExpired
+  | PandaUploadRejected
+  | PandaUploadProtocolError
+
+/**
+ * One exchange: the reply, or why there is none, and the session's new location if it has moved, which has to be
+ * followed either way.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Exchange {
+  readonly reply: Either.Either<Reply, ReplyError>
+  readonly location: Option.Option<Redacted.Redacted<string>>
+}
+
+/**
+ * How long an exchange may take.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Deadline {
+  readonly timeout: Duration.DurationInput
+}
+
+/**
+ * Asks how far the server is: `Content-Range: bytes * /size`, without a body.
+ *
+ * @since 0.1.0
+ * @category operations
+ */
+export const probe = (
+  location: Redacted.Redacted<string>,
+  size: number,
+  deadline: Deadline
+): Effect.Effect<Exchange, PandaUploadProtocolError, PandaClient.PandaClient> =>
+  exchange("probe", location, deadline, (url) =>
+    HttpClientRequest.put(url, {
+      headers: { "content-range": `bytes */${size}`, "content-type": "application/octet-stream" }
+    }))
+
+/**
+ * Sends the bytes that belong at the offset.
+ *
+ * @since 0.1.0
+ * @category operations
+ */
+export const send = (
+  location: Redacted.Redacted<string>,
+  chunk: { readonly offset: number; readonly bytes: Uint8Array; readonly size: number },
+  deadline: Deadline
+): Effect.Effect<Exchange, PandaUploadProtocolError, PandaClient.PandaClient> =>
+  exchange("chunk", location, deadline, (url) =>
+    HttpClientRequest.put(url, {
+      headers: {
+        "content-range": `bytes ${chunk.offset}-${chunk.offset + chunk.bytes.byteLength - 1}/${chunk.size}`
+      },
+      body: HttpBody.uint8Array(chunk.bytes, "application/octet-stream")
+    }))
+
+/**
+ * Ends the session: what it has is thrown away. One that is gone already counts as ended.
+ *
+ * @since 0.1.0
+ * @category operations
+ */
+export const abort = (
+  location: Redacted.Redacted<string>,
+  deadline: Deadline
+): Effect.Effect<void, ReplyError, PandaClient.PandaClient> =>
+  Effect.gen(function*() {
+    const answer = yield* answerTo("abort", location, deadline, (url) => HttpClientRequest.del(url))
+    const error = Option.filter(yield* failure("abort", answer), ({ _tag }) => _tag !== "PandaSessionExpired")
+    if (Option.isSome(error)) yield* Effect.fail(error.value)
+  }).pipe(traced("abort"))
+
+const traced = (kind: string) => <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+  Effect.withSpan(effect, `Panda.UploadSession.${kind}`, { kind: "client", captureStackTrace: false })
+
+const nameOf = (kind: string) => `UploadSession.${kind}`
+
+const exchange = (
+  kind: string,
+  location: Redacted.Redacted<string>,
+  deadline: Deadline,
+  request: (url: string) => HttpClientRequest.HttpClientRequest
+): Effect.Effect<Exchange, PandaUploadProtocolError, PandaClient.PandaClient> =>
+  Effect.gen(function*() {
+    const answered = yield* Effect.either(answerTo(kind, location, deadline, request))
+    if (Either.isLeft(answered)) return { reply: Either.left(answered.left), location: Option.none() }
+    const answer = answered.right
+    return { reply: yield* interpret(kind, answer), location: yield* moved(kind, location, answer) }
+  }).pipe(traced(kind))
+
+/** A request on the location and its whole answer, whatever its status. */
+const answerTo = (
+  kind: string,
+  location: Redacted.Redacted<string>,
+  { timeout }: Deadline,
+  request: (url: string) => HttpClientRequest.HttpClientRequest
+): Effect.Effect<Answer, PandaTransportError, PandaClient.PandaClient> =>
+  Effect.gen(function*() {
+    const { httpClient } = yield* PandaClient.PandaClient
+    const url = Redacted.value(location)
+    const host = new URL(url).origin
+    return yield* Effect.gen(function*() {
+      const response = yield* httpClient.execute(request(url))
+      const text = yield* body.text(response)
+      yield* Effect.annotateCurrentSpan("http.response.status_code", response.status)
+      return { status: response.status, headers: response.headers, text: Option.getOrElse(text, () => "") }
+    }).pipe(
+      Effect.mapError((error) => {
+        const failure = fromHttpClientError(nameOf(kind), host, error)
+        return failure._tag === "PandaTransportError"
+          ? failure
+          : new PandaTransportError({ operation: nameOf(kind), reason: "Other", ambiguous: false, host })
+      }),
+      Effect.timeoutFail({
+        duration: timeout,
+        onTimeout: () =>
+          new PandaTransportError({ operation: nameOf(kind), reason: "Timeout", ambiguous: true, host })
+      })
+    )
+  })
+
+const decodeVideo = Schema.decodeUnknownOption(Schema.parseJson(Video))
+
+const interpret = (kind: string, answer: Answer): Effect.Effect<Either.Either<Reply, ReplyError>> =>
+  Effect.map(failure(kind, answer), (error) => {
+    if (Option.isSome(error)) return Either.left(error.value)
+    const { headers, status, text } = answer
+    if (status >= 300) return Either.right(Reply.Redirected())
+    if (status === 204) {
+      return Either.fromOption(
+        Option.map(nextOffset(headers["range"]), (offset) => Reply.Progress({ offset })),
+        () => protocolError(kind, status, "the server's Range is not one")
+      )
+    }
+    return Either.fromOption(
+      Option.map(decodeVideo(text), (video) => Reply.Complete({ video })),
+      () => protocolError(kind, status, `the answer is neither progress nor a video: ${excerpt(text) || "it is empty"}`)
+    )
+  })
+
+/** The byte after the last one that the server has. No Range means that it has none. */
+const nextOffset = (range: string | undefined): Option.Option<number> => {
+  if (range === undefined) return Option.some(0)
+  const last = /^\s*(?:bytes[= ]\s*)?\d{1,15}-(\d{1,15})\s*$/.exec(range)?.[1]
+  return last === undefined ? Option.none() : Option.some(Number(last) + 1)
+}
+
+const protocolError = (kind: string, status: number, description: string) =>
+  new PandaUploadProtocolError({ operation: nameOf(kind), status, description })
+
+/** What a status or an `error` body of the upload server means: as for the API, but that a location can expire. */
+const failure = (kind: string, answer: Answer): Effect.Effect<Option.Option<ReplyError>> =>
+  Effect.map(DateTime.now, (now): Option.Option<ReplyError> => {
+    const { headers, status } = answer
+    const operation = nameOf(kind)
+    if (status === 404 || status === 410) return Option.some(new PandaSessionExpired({ operation, status }))
+    if (status >= 300 && status < 400) {
+      return headers["location"] === undefined
+        ? Option.some(protocolError(kind, status, "the server redirects, but not where to"))
+        : Option.none()
+    }
+    return Option.map(fromAnswer(operation, answer, now), (error) => {
+      switch (error._tag) {
+        case "PandaAuthError":
+        case "PandaNotFound":
+        case "PandaRejected":
+          return error.isRetryable && error._tag === "PandaRejected" ? error : new PandaUploadRejected({
+            operation,
+            status,
+            error: error.error,
+            description: error.description,
+            body: error.body
+          })
+        default:
+          return error
+      }
+    })
+  })
+
+/** Where the session is from now on, if the answer says that it has moved. */
+const moved = (
+  kind: string,
+  current: Redacted.Redacted<string>,
+  { headers, status }: Answer
+): Effect.Effect<Option.Option<Redacted.Redacted<string>>, PandaUploadProtocolError> => {
+  const value = headers["location"]
+  if (value === undefined) return Effect.succeed(Option.none())
+  const from = new URL(Redacted.value(current))
+  const to = URL.canParse(value, from) ? new URL(value, from) : undefined
+  const allowed = to?.protocol === "https:" || (to?.protocol === "http:" && from.protocol === "http:")
+  return to !== undefined && allowed
+    ? Effect.succeed(to.href === from.href ? Option.none() : Option.some(Redacted.make(to.href)))
+    : protocolError(kind, status, "the server's new location is not one to follow, being no URL or no longer https")
+}

@@ -1,0 +1,27 @@
+/** Reading an answer's body, to a limit: a server that never stops sending must not fill the memory. */
+import type { ResponseError } from "@effect/platform/HttpClientError"
+import type * as HttpClientResponse from "@effect/platform/HttpClientResponse"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Stream from "effect/Stream"
+
+const LIMIT = 32 * 1024 * 1024
+
+/** None if the body is longer than 32 MiB. */
+export const text = (
+  response: HttpClientResponse.HttpClientResponse
+): Effect.Effect<Option.Option<string>, ResponseError> =>
+  Effect.suspend(() => {
+    const decoder = new TextDecoder()
+    let size = 0
+    let text = ""
+    return response.stream.pipe(
+      Stream.takeWhile((bytes) => {
+        size += bytes.byteLength
+        return size <= LIMIT
+      }),
+      Stream.runForEach((bytes) => Effect.sync(() => void (text += decoder.decode(bytes, { stream: true })))),
+      Effect.map(() => size > LIMIT ? Option.none() : Option.some(text + decoder.decode())),
+      Effect.catchIf((error) => error.reason === "EmptyBody", () => Effect.succeed(Option.some("")))
+    )
+  })

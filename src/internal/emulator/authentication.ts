@@ -1,0 +1,78 @@
+/**
+ * Who may come in: the signature or the token of a request is checked as contract 2 says.
+ */
+import * as Either from "effect/Either"
+import * as Redacted from "effect/Redacted"
+import { sign } from "../../Signature.js"
+import { type Answer, missing, refusal } from "./exchange.js"
+import { canonical, type Parameters, textOf } from "./parameters.js"
+
+export interface Keys {
+  readonly accessKey: string
+  readonly secretKey: Redacted.Redacted<string>
+  readonly token: Redacted.Redacted<string>
+}
+
+const MINUTE = 60_000
+
+/** How old a signature may be (contract 2.6). For POSTs elsewhere the documentation gives no limit. */
+const lifetime = (method: string, path: string): number =>
+  method === "POST" && path === "/videos.json" ? 30 * MINUTE : 5 * MINUTE
+
+const isoTimestamp = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/
+
+const mismatch = refusal(401, "NotAuthorized", "Signatures do not match")
+const expired = refusal(401, "NotAuthorized", "Signatures expired")
+
+/** Looks at every character, so that the time taken does not tell where two texts begin to differ. */
+const equals = (left: string, right: string): boolean => {
+  let difference = left.length ^ right.length
+  for (let i = 0; i < left.length; i++) difference |= left.charCodeAt(i) ^ right.charCodeAt(i)
+  return difference === 0
+}
+
+export const makeGate = (keys: Keys) => {
+  /** Signatures of POSTs, with the time they came in, oldest first. */
+  const used = new Map<string, number>()
+
+  const isReplay = (signature: string, now: number): boolean => {
+    for (const [old, at] of used) {
+      if (now - at <= 30 * MINUTE) break
+      used.delete(old)
+    }
+    if (used.has(signature)) return true
+    used.set(signature, now)
+    return false
+  }
+
+  /** Right: how the request proved itself. Left: the answer it gets. */
+  return (request: {
+    readonly method: string
+    readonly host: string
+    /** As sent, without the version. */
+    readonly path: string
+    readonly parameters: Parameters
+    readonly now: number
+  }): Either.Either<"signature" | "token", Answer> => {
+    const { method, now, parameters, path } = request
+    const token = textOf(parameters, "token")
+    if (token !== undefined) {
+      return equals(token, Redacted.value(keys.token)) ? Either.right("token") : Either.left(mismatch)
+    }
+    const required = ["access_key", "signature", "timestamp"] as const
+    const [accessKey, signature, timestamp] = required.map((name) => textOf(parameters, name) ?? "") as [
+      string,
+      string,
+      string
+    ]
+    const absent = required.filter((name) => !textOf(parameters, name))
+    if (absent.length > 0) return Either.left(missing(absent))
+
+    const host = request.host.toLowerCase().replace(/:\d*$/, "")
+    const expected = sign(keys.secretKey, [method, host, path, canonical(parameters)].join("\n"))
+    if (!equals(accessKey, keys.accessKey) || !equals(signature, expected)) return Either.left(mismatch)
+    if (!isoTimestamp.test(timestamp)) return Either.left(mismatch)
+    if (!(now - Date.parse(timestamp) <= lifetime(method, path))) return Either.left(expired)
+    return method === "POST" && isReplay(signature, now) ? Either.left(mismatch) : Either.right("signature")
+  }
+}

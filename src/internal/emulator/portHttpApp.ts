@@ -1,0 +1,136 @@
+/**
+ * The door on a real port: an `HttpApp` for any platform's `HttpServer`. What HTTP has no words for, a broken
+ * connection, needs the socket: under Node it is found on the request, by its shape; elsewhere the answer is a 502.
+ */
+import type * as HttpApp from "@effect/platform/HttpApp"
+import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
+import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
+import * as Effect from "effect/Effect"
+import { hasProperty, isFunction } from "effect/Predicate"
+import * as Stream from "effect/Stream"
+import type { Answer, Outcome, Request } from "./exchange.js"
+
+interface Socket {
+  readonly destroy: () => void
+  readonly resetAndDestroy?: () => void
+  readonly end: (text: string) => void
+}
+
+/** A Node `IncomingMessage`, as far as it is needed. */
+interface Incoming {
+  readonly socket: Socket
+  readonly on: (event: string, listener: (value: never) => void) => void
+  readonly off: (event: string, listener: (value: never) => void) => void
+  readonly pause: () => void
+  readonly resume: () => void
+}
+
+const hasMethods = (u: unknown, ...names: ReadonlyArray<string>): boolean =>
+  names.every((name) => hasProperty(u, name) && isFunction(u[name]))
+
+const isIncoming = (u: unknown): u is Incoming =>
+  hasMethods(u, "on", "off", "pause", "resume") && hasProperty(u, "socket") && hasMethods(u.socket, "destroy", "end")
+
+/** Listens to the events themselves: a stream would cost an effect per slice, and close the socket when it is left. */
+const readIncoming = (incoming: Incoming, onPause: () => void): Request["read"] => (take) =>
+  Effect.async((resume) => {
+    const stop = (end: "whole" | "stopped" | "broken") => {
+      leave()
+      resume(Effect.succeed(end))
+    }
+    const onData = (slice: Uint8Array) => {
+      if (!take(slice)) {
+        incoming.pause()
+        onPause()
+        stop("stopped")
+      }
+    }
+    const onEnd = () => stop("whole")
+    const onBroken = () => stop("broken")
+    const listeners = { data: onData, end: onEnd, error: onBroken, close: onBroken }
+    const leave = () => {
+      for (const [event, listener] of Object.entries(listeners)) {
+        if (event !== "error") incoming.off(event, listener)
+      }
+    }
+    for (const [event, listener] of Object.entries(listeners)) incoming.on(event, listener)
+    incoming.resume()
+    return Effect.sync(leave)
+  })
+
+const readStream = (stream: Stream.Stream<Uint8Array, unknown>): Request["read"] => (take) =>
+  Effect.suspend(() => {
+    let wanted = true
+    return stream.pipe(
+      Stream.runForEachWhile((slice) => Effect.sync(() => wanted = take(slice))),
+      Effect.match({
+        onFailure: () => "broken" as const,
+        onSuccess: () => wanted ? "whole" as const : "stopped" as const
+      })
+    )
+  })
+
+const respond = (answer: Answer): HttpServerResponse.HttpServerResponse => {
+  const { "content-type": contentType = "application/json", ...headers } = answer.headers
+  return answer.body === ""
+    ? HttpServerResponse.empty({
+      status: answer.status,
+      headers: answer.status === 204
+        ? answer.headers
+        : { ...answer.headers, "content-length": "0" }
+    })
+    : HttpServerResponse.text(answer.body, { status: answer.status, headers, contentType })
+}
+
+const badGateway = HttpServerResponse.text("The emulator cannot break connections on this platform", { status: 502 })
+
+/** The beginning of an answer, as it stands on the wire. */
+const headAndPart = (answer: Answer, after: number): string => {
+  const bytes = new TextEncoder().encode(answer.body)
+  const lines = Object.entries({ ...answer.headers, "content-length": String(bytes.length) })
+    .map(([name, value]) => `${name}: ${value}\r\n`)
+  return `HTTP/1.1 ${answer.status} Cut\r\n${lines.join("")}\r\n${new TextDecoder().decode(bytes.subarray(0, after))}`
+}
+
+export const make = (handle: (request: Request) => Effect.Effect<Outcome>): {
+  readonly httpApp: HttpApp.Default
+  /** A socket that is not read does not notice that the client has left it, and would keep the server from closing. */
+  readonly hangUp: Effect.Effect<void>
+} => {
+  const paused = new Set<Socket>()
+
+  const httpApp: HttpApp.Default = Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => {
+    const incoming = isIncoming(request.source) ? request.source : undefined
+    const { headers } = request
+    const handled = handle({
+      method: request.method,
+      // Some platforms give the whole address.
+      url: request.originalUrl.replace(/^https?:\/\/[^/]*/, ""),
+      headers,
+      uploadOrigin: `http://${headers["host"] ?? "localhost"}`,
+      read: incoming === undefined
+        ? readStream(request.stream)
+        : readIncoming(incoming, () => paused.add(incoming.socket))
+    })
+    // Apps run uninterruptibly, but who has left waits for nothing.
+    return Effect.interruptible(Effect.flatMap(handled, (outcome) => {
+      if (outcome._tag === "Answered") return Effect.succeed(respond(outcome.answer))
+      if (incoming === undefined) return Effect.succeed(badGateway)
+      const { socket } = incoming
+      paused.delete(socket)
+      if (outcome._tag === "Truncated") socket.end(headAndPart(outcome.answer, outcome.after))
+      else if (socket.resetAndDestroy !== undefined) socket.resetAndDestroy()
+      else socket.destroy()
+      // The server ends this fiber when it learns that the connection is gone: there is nothing to answer.
+      return Effect.never
+    }))
+  })
+
+  return {
+    httpApp,
+    hangUp: Effect.sync(() => {
+      for (const socket of paused) socket.destroy()
+      paused.clear()
+    })
+  }
+}

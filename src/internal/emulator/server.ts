@@ -1,0 +1,372 @@
+/**
+ * The core behind both doors: a request goes in, what becomes of it comes out.
+ */
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import { type Keys, makeGate } from "./authentication.js"
+import { type Call, endpoints, finishUpload, type ReceivedFile } from "./endpoints.js"
+import { type Answer, badRequest, broken, type End, notFound, type Outcome, refusal, type Request } from "./exchange.js"
+import { type Fault, type Faulty, makeScripting } from "./faults.js"
+import * as Multipart from "./multipart.js"
+import { fromPairs, pairsOf, type Parameters, textOf } from "./parameters.js"
+import { match } from "./routes.js"
+import * as Sessions from "./sessions.js"
+import { makeWorld, showVideo, type Wire } from "./world.js"
+
+export interface Settings {
+  readonly keys: Keys
+  readonly cloudId: string
+  readonly videos: number
+  readonly profiles: ReadonlyArray<Wire>
+  readonly encodingTime: number
+  readonly fileSizeLimit: number
+  readonly uploadOrigin: string | undefined
+  readonly hash: () => Sessions.Hash
+  readonly keepBytes: boolean
+  readonly partialChunks: "keep" | "discard"
+}
+
+/** What is noted about a request, while it goes on. */
+interface Seen {
+  readonly method: string
+  readonly path: string
+  route: string
+  parameters: Parameters
+  via: ReadonlyArray<"query" | "form" | "multipart">
+  readonly headers: Readonly<Record<string, string | undefined>>
+  timestamp: string | undefined
+  bodyLength: number
+  readonly at: number
+  status: number | undefined
+  session: string | undefined
+  fault: Fault["_tag"] | undefined
+}
+
+/** An exchange as the core plays it, whatever it is about. */
+interface Exchange extends Faulty {
+  readonly seen: Seen
+  /** The answer to headers that are wrong already: the body is not read then. */
+  readonly refused: () => Answer | undefined
+  readonly take: (slice: Uint8Array, keep: number) => void
+  readonly settle: (end: End) => void
+  readonly act: (now: number, finish: boolean) => Effect.Effect<Answer, Answer>
+}
+
+const secrets = new Set(["access_key", "signature", "token"])
+
+const hasBody = (method: string): boolean => method !== "GET" && method !== "DELETE"
+
+const lengthRequired = refusal(411, "LengthRequired", "Content-Length is required")
+const nowhere = refusal(404, "RecordNotFound", "Nothing is here")
+
+const headersRefusal = ({ headers, method }: Request): Answer | undefined => {
+  if (headers["expect"] !== undefined) return refusal(417, "ExpectationFailed", "Expect is not supported")
+  return hasBody(method) && !/^\d+$/.test(headers["content-length"] ?? "") || headers["transfer-encoding"] !== undefined
+    ? lengthRequired
+    : undefined
+}
+
+/** Reads no more than `limit` bytes of the body, and no more than were announced. */
+const receive = (
+  request: Request,
+  announced: number,
+  limit: number,
+  take: (slice: Uint8Array) => void
+): Effect.Effect<End> => {
+  if (limit <= 0) return Effect.succeed("stopped")
+  const bound = Math.min(limit, announced)
+  let got = 0
+  let tooLong = false
+  const reading = request.read((slice) => {
+    const bytes = got + slice.length > bound ? slice.subarray(0, bound - got) : slice
+    got += bytes.length
+    if (bytes.length > 0) take(bytes)
+    tooLong = limit >= announced && bytes.length < slice.length
+    return !tooLong && (got < bound || limit >= announced)
+  })
+  return Effect.map(reading, (end) => tooLong || end === "whole" && got < bound ? "broken" : end)
+}
+
+export const makeState = (settings: Settings, now: number) => {
+  const world = makeWorld({ ...settings, now })
+  return {
+    world,
+    gate: makeGate(settings.keys),
+    scripting: makeScripting(),
+    sessions: Sessions.makeSessions({ ...settings, nextId: world.nextId }),
+    requests: [] as Array<Seen>,
+    skew: 0
+  }
+}
+
+export type State = ReturnType<typeof makeState>
+
+export const serverTime = (state: State): Effect.Effect<number> =>
+  Effect.map(Clock.currentTimeMillis, (now) => now + state.skew)
+
+const makeSeen = (request: Request, path: string, at: number): Seen => ({
+  method: request.method,
+  path,
+  route: "unknown",
+  parameters: {},
+  via: [],
+  headers: { ...request.headers },
+  timestamp: undefined,
+  bodyLength: 0,
+  at,
+  status: undefined,
+  session: undefined,
+  fault: undefined
+})
+
+const inert = {
+  session: undefined,
+  completes: false,
+  move: () => "",
+  forget: () => {}
+}
+
+const lost = (seen: Seen, method: string, path: string, length: number): Exchange => ({
+  ...inert,
+  method,
+  path,
+  route: "unknown",
+  length,
+  seen,
+  refused: () => nowhere,
+  take: () => {},
+  settle: () => {},
+  act: () => Effect.succeed(nowhere)
+})
+
+/** A signed request for an endpoint. */
+const apiExchange = (
+  state: State,
+  settings: Settings,
+  request: Request,
+  path: string,
+  query: string,
+  seen: Seen,
+  length: number
+): Exchange => {
+  const { method } = request
+  const [route, segments] = Object.keys(endpoints)
+    .map((route) => [route, match(route, method, path)] as const)
+    .find(([, segments]) => segments !== undefined) ?? ["unknown", undefined]
+  const body = readForm(request, settings.hash)
+  const queryPairs = pairsOf(query)
+  let parameters: Parameters = {}
+
+  const record = () => {
+    const pairs = [...queryPairs, ...body.pairs()]
+    parameters = fromPairs(pairs)
+    seen.parameters = fromPairs(pairs.filter(([name]) => !secrets.has(name)))
+    seen.timestamp = textOf(parameters, "timestamp")
+    seen.via = [...(query === "" ? [] : ["query" as const]), ...(body.pairs().length > 0 ? [body.kind] : [])]
+  }
+  record()
+
+  const act = (now: number): Effect.Effect<Answer, Answer> =>
+    Effect.gen(function*() {
+      const host = request.headers["host"] ?? ""
+      const mode = yield* state.gate({ method, host, path, parameters, now })
+      const endpoint = endpoints[route]
+      // A token belongs to a cloud.
+      const cloudId = textOf(parameters, "cloud_id") ?? (mode === "token" ? state.world.main.id : undefined)
+      // Clouds are what the account has: no cloud is needed to ask for them.
+      const cloud = path.startsWith("/clouds") ? state.world.main : state.world.clouds.get(cloudId ?? "")
+      if (cloud === undefined) {
+        return yield* Effect.fail(
+          cloudId === undefined
+            ? refusal(404, "RecordNotFound", "Couldn't find Cloud without an ID")
+            : notFound("Cloud", cloudId)
+        )
+      }
+      if (endpoint === undefined || segments === undefined) return nowhere
+      const call: Call = {
+        world: state.world,
+        cloud,
+        segments,
+        parameters,
+        file: body.file(),
+        now,
+        fileSizeLimit: settings.fileSizeLimit,
+        openSession: (order) => {
+          const { session, target } = state.sessions.open(cloud, order)
+          seen.session = session.id
+          return { id: session.id, location: `${settings.uploadOrigin ?? request.uploadOrigin}${target}` }
+        }
+      }
+      return yield* endpoint(call)
+    })
+
+  return {
+    ...inert,
+    method,
+    path,
+    route: route === "POST /videos/upload.json" ? "create" : route,
+    length,
+    seen,
+    refused: () =>
+      headersRefusal(request) ??
+        (path.endsWith(".json") ? undefined : badRequest("Currently only .json is supported as a format")),
+    take: body.take,
+    settle: record,
+    act
+  }
+}
+
+/** The parameters and the file in a body, whichever form it has. */
+const readForm = (request: Request, hash: () => Sessions.Hash) => {
+  const type = request.headers["content-type"] ?? ""
+  const boundary = /^multipart\/form-data\b/i.test(type) ? Multipart.boundaryOf(type) : undefined
+  if (boundary !== undefined) {
+    const fields = new Map<Multipart.Part, { readonly decoder: TextDecoder; text: string }>()
+    let file: { filename: string; size: number; readonly hash: Sessions.Hash } | undefined
+    const reader = Multipart.makeReader(boundary, {
+      data: (part, bytes) => {
+        if (part.name === "file" && part.filename !== undefined) {
+          file ??= { filename: part.filename, size: 0, hash: hash() }
+          file.hash.update(bytes)
+          file.size += bytes.length
+        } else {
+          const field = fields.get(part) ?? { decoder: new TextDecoder(), text: "" }
+          field.text += field.decoder.decode(bytes, { stream: true })
+          fields.set(part, field)
+        }
+      }
+    })
+    return {
+      kind: "multipart" as const,
+      take: (slice: Uint8Array) => reader.push(slice),
+      pairs: () => [...fields].map(([{ name }, { text }]) => [name, text] as const),
+      file: (): ReceivedFile | undefined => reader.ended ? file : undefined
+    }
+  }
+  const isForm = /^application\/x-www-form-urlencoded\b/i.test(type)
+  const decoder = new TextDecoder()
+  let text = ""
+  return {
+    kind: "form" as const,
+    take: (slice: Uint8Array) => {
+      if (isForm) text += decoder.decode(slice, { stream: true })
+    },
+    pairs: () => pairsOf(text),
+    file: (): ReceivedFile | undefined => undefined
+  }
+}
+
+/** A request on the location of an upload session. */
+const uploadExchange = (
+  state: State,
+  settings: Settings,
+  request: Request,
+  query: string,
+  seen: Seen,
+  length: number
+): Exchange => {
+  const session = state.sessions.find(query)
+  const upload = Sessions.makeExchange(state.sessions, session, request, { ...settings, length })
+  seen.session = session?.id
+  return {
+    method: request.method,
+    path: Sessions.path,
+    route: Sessions.kindOf(request),
+    length,
+    session,
+    completes: upload.completes && upload.refused === undefined,
+    seen,
+    refused: () => headersRefusal(request) ?? Sessions.goneAnswer(session) ?? upload.refused,
+    take: upload.take,
+    settle: (end) => {
+      if (end === "whole") upload.settle()
+    },
+    move: ({ origin, relative }) => {
+      const target = session === undefined ? "" : state.sessions.locate(session)
+      return relative ? target : `${origin ?? settings.uploadOrigin ?? request.uploadOrigin}${target}`
+    },
+    forget: (size) => {
+      if (session !== undefined) state.sessions.forget(session, size)
+    },
+    act: (now, finish) =>
+      Effect.sync(() => {
+        const gone = Sessions.goneAnswer(session)
+        if (gone !== undefined || session === undefined) return gone ?? nowhere
+        const answer = upload.act(
+          finish ? () => finishUpload(state.world, session.cloud, session.order, session.id, now).id : undefined
+        )
+        if (answer !== "video") return answer
+        const video = session.cloud.videos.get(session.videoId!)
+        return video === undefined
+          ? notFound("Video", session.videoId!)
+          : {
+            status: 200,
+            headers: { "content-type": "application/json" },
+            body: JSON.stringify(showVideo(video, now))
+          }
+      })
+  }
+}
+
+const recognise = (state: State, settings: Settings, request: Request, at: number): Exchange => {
+  const mark = request.url.indexOf("?")
+  const raw = mark === -1 ? request.url : request.url.slice(0, mark)
+  const query = mark === -1 ? "" : request.url.slice(mark + 1)
+  const isApi = raw.startsWith("/v2/")
+  const path = isApi ? raw.slice(3) : raw
+  const seen = makeSeen(request, path, at)
+  state.requests.push(seen)
+  const length = Number(request.headers["content-length"] ?? 0) || 0
+  const exchange = isApi
+    ? apiExchange(state, settings, request, path, query, seen, length)
+    : raw === Sessions.path
+    ? uploadExchange(state, settings, request, query, seen, length)
+    : lost(seen, request.method, path, length)
+  seen.route = exchange.route
+  return exchange
+}
+
+/** Notes what the client has really been told. */
+const deliver = ({ seen, session }: Exchange, outcome: Outcome): void => {
+  if (outcome._tag === "Broken") return
+  const { answer } = outcome
+  seen.status = answer.status
+  if (session === undefined || outcome._tag === "Truncated") return
+  const told = answer.status === 200 && session.status === "complete"
+    ? session.order.size
+    : Number(/^0-(\d+)$/.exec(answer.headers["range"] ?? "")?.[1] ?? -1) + 1
+  session.acknowledged = Math.max(session.acknowledged, Math.min(told, session.stored))
+}
+
+export const handle = (state: State, settings: Settings, request: Request): Effect.Effect<Outcome> =>
+  Effect.gen(function*() {
+    const exchange = recognise(state, settings, request, yield* Clock.currentTimeMillis)
+    const { length, seen } = exchange
+    const script = yield* state.scripting.next(exchange, (fault) => {
+      seen.fault = fault._tag
+    })
+    const refused = exchange.refused()
+    const end = refused !== undefined && script.act
+      ? "stopped"
+      : yield* receive(request, length, script.read, (slice) => {
+        seen.bodyLength += slice.length
+        exchange.take(slice, script.keep)
+      })
+    exchange.settle(end)
+    const outcome = yield* end === "broken"
+      ? Effect.succeed(broken())
+      : Effect.flatMap(
+        refused === undefined && script.act
+          ? Effect.flatMap(serverTime(state), (now) => Effect.merge(exchange.act(now, script.finish)))
+          : Effect.succeed(refused ?? nowhere),
+        script.outcome
+      )
+    deliver(exchange, outcome)
+    return dated(outcome, yield* serverTime(state))
+  })
+
+const dated = (outcome: Outcome, now: number): Outcome =>
+  outcome._tag === "Broken" ? outcome : {
+    ...outcome,
+    answer: { ...outcome.answer, headers: { date: new Date(now).toUTCString(), ...outcome.answer.headers } }
+  }

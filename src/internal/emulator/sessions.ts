@@ -1,0 +1,359 @@
+/**
+ * Upload sessions (contract 7): where the bytes go, and what each exchange on a location means.
+ */
+import { sha256 } from "@noble/hashes/sha2.js"
+import { bytesToHex } from "@noble/hashes/utils.js"
+import type { UploadOrder } from "./endpoints.js"
+import { type Answer, badRequest, refusal, type Request, text } from "./exchange.js"
+import * as Multipart from "./multipart.js"
+import { pairsOf } from "./parameters.js"
+import type { Cloud } from "./world.js"
+
+export interface Hash {
+  readonly update: (bytes: Uint8Array) => unknown
+  readonly digest: () => string
+}
+
+export interface Session {
+  readonly id: string
+  readonly cloud: Cloud
+  readonly order: UploadOrder
+  stored: number
+  acknowledged: number
+  received: number
+  receivedTwice: number
+  storedTwice: number
+  hash: Hash
+  /** Copies, if bytes are kept. */
+  bytes: Array<Uint8Array>
+  sha256: string | undefined
+  status: "open" | "complete" | "aborted" | "expired"
+  /** What every request is answered once the session is over. */
+  gone: number
+  videoId: string | undefined
+  /** The capabilities handed out; the last one counts. */
+  readonly capabilities: Array<string>
+}
+
+export const nobleHash = (): Hash => {
+  const hash = sha256.create()
+  return {
+    update: (bytes) => void hash.update(bytes),
+    digest: () => bytesToHex(hash.digest())
+  }
+}
+
+export const path = "/upload/session"
+
+export const makeSessions = (options: {
+  readonly hash: () => Hash
+  readonly keepBytes: boolean
+  readonly nextId: (kind: string) => string
+}) => {
+  const sessions: Array<Session> = []
+  const located = new Map<string, Session>()
+
+  const locate = (session: Session): string => {
+    const capability = options.nextId("capability")
+    located.delete(session.capabilities.at(-1) ?? "")
+    session.capabilities.push(capability)
+    located.set(capability, session)
+    return `${path}?id=${capability}`
+  }
+
+  const add = (id: string, cloud: Cloud, order: UploadOrder): Session => {
+    const session: Session = {
+      id,
+      cloud,
+      order,
+      stored: 0,
+      acknowledged: 0,
+      received: 0,
+      receivedTwice: 0,
+      storedTwice: 0,
+      hash: options.hash(),
+      bytes: [],
+      sha256: undefined,
+      status: "open",
+      gone: 404,
+      videoId: undefined,
+      capabilities: []
+    }
+    sessions.push(session)
+    return session
+  }
+
+  const open = (cloud: Cloud, order: UploadOrder): { readonly session: Session; readonly target: string } => {
+    const session = add(options.nextId("session"), cloud, order)
+    return { session, target: locate(session) }
+  }
+
+  /** A session that an earlier emulator had opened, at the location that it had given out. */
+  const restore = (id: string, location: string, cloud: Cloud, order: UploadOrder): Session => {
+    const session = add(id, cloud, order)
+    const capability = new Map(pairsOf(location.replace(/^[^?]*\?/, ""))).get("id") ?? ""
+    session.capabilities.push(capability)
+    located.set(capability, session)
+    return session
+  }
+
+  const find = (query: string): Session | undefined => located.get(new Map(pairsOf(query)).get("id") ?? "")
+
+  /** Appends what of the bytes at `offset` is new; bytes beyond a gap are dropped. */
+  const store = (session: Session, offset: number, bytes: Uint8Array): void => {
+    const known = session.stored - offset
+    if (known < 0 || known >= bytes.length || session.stored >= session.order.size) return
+    const fresh = bytes.subarray(known)
+    session.hash.update(fresh)
+    if (options.keepBytes) session.bytes.push(fresh.slice())
+    session.stored += fresh.length
+    if (session.stored === session.order.size) session.sha256 = session.hash.digest()
+  }
+
+  /** Loses all but the first `size` bytes. A hash cannot be wound back, so more than none needs the bytes. */
+  const forget = (session: Session, size: number): void => {
+    if (session.status !== "open" || size >= session.stored) return
+    const rest = joined(session).slice(0, size)
+    session.hash = options.hash()
+    session.bytes = []
+    session.sha256 = undefined
+    session.stored = 0
+    session.acknowledged = Math.min(session.acknowledged, rest.length)
+    store(session, 0, rest)
+  }
+
+  const count = (session: Session, offset: number, length: number): void => {
+    const below = (mark: number) => Math.max(0, Math.min(offset + length, mark) - offset)
+    session.received += length
+    session.receivedTwice += below(session.acknowledged)
+    session.storedTwice += below(session.stored)
+  }
+
+  return { sessions, open, restore, find, locate, store, forget, count }
+}
+
+export type Sessions = ReturnType<typeof makeSessions>
+
+const joined = (session: Session): Uint8Array => {
+  const all = new Uint8Array(session.bytes.reduce((sum, bytes) => sum + bytes.length, 0))
+  let at = 0
+  for (const bytes of session.bytes) {
+    all.set(bytes, at)
+    at += bytes.length
+  }
+  return all
+}
+
+/** All that may be shown: not where the session lives. */
+export const inspect = (session: Session, keepBytes: boolean) => ({
+  id: session.id,
+  name: session.order.filename,
+  size: session.order.size,
+  stored: session.stored,
+  acknowledged: session.acknowledged,
+  received: session.received,
+  receivedTwice: session.receivedTwice,
+  storedTwice: session.storedTwice,
+  sha256: session.sha256,
+  bytes: keepBytes ? joined(session) : undefined,
+  status: session.status,
+  videoId: session.videoId,
+  locations: session.capabilities.length
+})
+
+/** What a request on a location is about. */
+export type Kind = "chunk" | "probe" | "abort" | "multipart" | "unknown"
+
+const mediaType = (request: Request): string | undefined =>
+  request.headers["content-type"]?.split(";")[0]!.trim().toLowerCase()
+
+const contentRange = (request: Request): string | undefined => request.headers["content-range"]
+
+export const kindOf = (request: Request): Kind => {
+  if (request.method === "DELETE") return "abort"
+  if (request.method !== "PUT" && request.method !== "POST") return "unknown"
+  if (contentRange(request)?.trim().startsWith("bytes *")) return "probe"
+  return mediaType(request) === "multipart/form-data" && request.method === "POST" ? "multipart" : "chunk"
+}
+
+export const expire = (session: Session, status: number): void => {
+  if (session.status === "aborted") return
+  session.status = "expired"
+  session.gone = status
+}
+
+/** What a location answers that leads nowhere, or nowhere any more. A finished session still tells its video. */
+export const goneAnswer = (session: Session | undefined): Answer | undefined =>
+  session === undefined
+    ? unknownSession(404)
+    : session.status === "open" || session.status === "complete"
+    ? undefined
+    : unknownSession(session.gone)
+
+const unknownSession = (status: number) => refusal(status, "RecordNotFound", "Couldn't find UploadSession")
+
+const badRange = (message: string) => badRequest(`Content-Range ${message}`)
+
+/** Which bytes a chunk claims to be, or why it cannot be one. Without a Content-Range it is the whole file. */
+const rangeOf = (request: Request, size: number, length: number): { first: number; last: number } | Answer => {
+  const header = contentRange(request)
+  if (header === undefined) {
+    return length === size
+      ? { first: 0, last: size - 1 }
+      : badRequest(`Content-Length is ${length}, but the file has ${size} bytes`)
+  }
+  const parsed = /^bytes (\d{1,15})-(\d{1,15})\/(\d{1,15})$/.exec(header.trim())
+  if (parsed === null) return badRange("is malformed")
+  const [first, last, total] = parsed.slice(1).map(Number) as [number, number, number]
+  if (total !== size) return badRange(`says ${total} bytes, but the file has ${size}`)
+  if (first > last || last >= size) return badRange("is not within the file")
+  return length === last - first + 1 ? { first, last } : badRange(`does not fit the Content-Length ${length}`)
+}
+
+const probeRefusal = (request: Request, size: number, length: number): Answer | undefined => {
+  const total = /^bytes \*\/(\d{1,15})$/.exec(contentRange(request)!.trim())?.[1]
+  if (total === undefined) return badRange("is malformed")
+  if (Number(total) !== size) return badRange(`says ${total} bytes, but the file has ${size}`)
+  return length === 0 ? undefined : badRange("asks for the status, but there is a body")
+}
+
+/** One request on a location, from its headers to its answer. */
+export interface UploadExchange {
+  readonly refused: Answer | undefined
+  /** Whether it can bring the upload to its end. */
+  readonly completes: boolean
+  /** Takes a slice of the body; of the whole body no more than `keep` bytes are stored. */
+  readonly take: (slice: Uint8Array, keep: number) => void
+  /** Called when the whole body was read. */
+  readonly settle: () => void
+  /** Carries it out. `finish` makes the video, once all bytes are there. */
+  readonly act: (finish: (() => string) | undefined) => Answer | "video"
+}
+
+/** 204 with what is there (contract 7.3): no Range when nothing is. */
+export const progress = (size: number): Answer => text(204, "", size === 0 ? {} : { range: `0-${size - 1}` })
+
+const ignore = () => {}
+
+const over = (refused: Answer): UploadExchange => ({
+  refused,
+  completes: false,
+  take: ignore,
+  settle: ignore,
+  act: () => refused
+})
+
+export const makeExchange = (
+  sessions: Sessions,
+  session: Session | undefined,
+  request: Request,
+  options: { readonly length: number; readonly partialChunks: "keep" | "discard" }
+): UploadExchange => {
+  if (session === undefined) return over(unknownSession(404))
+  const { length } = options
+  const { size } = session.order
+  const kind = kindOf(request)
+  const gone = goneAnswer(session)
+  if (gone !== undefined) return over(gone)
+
+  switch (kind) {
+    case "unknown":
+      return over(unknownSession(404))
+
+    case "abort":
+      return {
+        ...over(unknownSession(404)),
+        refused: session.status === "open" ? undefined : unknownSession(404),
+        act: () => {
+          session.status = "aborted"
+          return text(200, "")
+        }
+      }
+
+    case "probe": {
+      const refused = unsupported(request, ["application/octet-stream", undefined]) ??
+        probeRefusal(request, size, length)
+      return {
+        refused,
+        completes: false,
+        take: ignore,
+        settle: ignore,
+        act: () => session.videoId === undefined ? progress(session.stored) : "video"
+      }
+    }
+
+    case "multipart": {
+      const boundary = Multipart.boundaryOf(request.headers["content-type"] ?? "")
+      let seen = false
+      let received = 0
+      const reader = Multipart.makeReader(boundary ?? "", {
+        data: (part, bytes) => {
+          if (part.name !== "file") return
+          // It is not resumable: what came in chunks before does not count.
+          if (!seen) sessions.forget(session, 0)
+          seen = true
+          session.received += bytes.length
+          sessions.store(session, received, bytes)
+          received += bytes.length
+        }
+      })
+      return {
+        refused: boundary === undefined ? badRequest("multipart without boundary") : undefined,
+        completes: true,
+        take: (slice) => reader.push(slice),
+        settle: ignore,
+        act: (finish) => {
+          if (session.videoId !== undefined) return "video"
+          if (!seen) return badRequest("All required parameters were not supplied: file")
+          if (!reader.ended || received !== size) {
+            sessions.forget(session, 0)
+            return badRequest(`The file has ${received} bytes, but ${size} were announced`)
+          }
+          return conclude(session, finish)
+        }
+      }
+    }
+
+    case "chunk": {
+      const range = rangeOf(request, size, length)
+      const untyped = unsupported(request, ["application/octet-stream"])
+      if (untyped !== undefined) return over(untyped)
+      if ("status" in range) return over(range)
+      const held: Array<readonly [offset: number, bytes: Uint8Array]> = []
+      let received = 0
+      return {
+        refused: undefined,
+        completes: range.last === size - 1 && session.videoId === undefined,
+        take: (slice, keep) => {
+          const offset = range.first + received
+          const kept = slice.subarray(0, Math.max(0, keep - received))
+          sessions.count(session, offset, slice.length)
+          if (options.partialChunks === "discard") held.push([offset, kept.slice()])
+          else sessions.store(session, offset, kept)
+          received += slice.length
+        },
+        settle: () => {
+          for (const [offset, bytes] of held) sessions.store(session, offset, bytes)
+        },
+        act: (finish) => {
+          if (session.videoId !== undefined) return "video"
+          return session.stored === size && range.last === size - 1
+            ? conclude(session, finish)
+            : progress(session.stored)
+        }
+      }
+    }
+  }
+}
+
+const unsupported = (request: Request, allowed: ReadonlyArray<string | undefined>): Answer | undefined =>
+  allowed.includes(mediaType(request))
+    ? undefined
+    : refusal(415, "UnsupportedMediaType", "Content-Type must be application/octet-stream")
+
+const conclude = (session: Session, finish: (() => string) | undefined): Answer | "video" => {
+  if (finish === undefined) return progress(session.stored)
+  session.videoId = finish()
+  session.status = "complete"
+  return "video"
+}

@@ -1,0 +1,18 @@
+/** Where a cloud's files are: its url, then the key, whose segments are percent-encoded (contract 9). */
+import * as Option from "effect/Option"
+
+export interface UrlOptions {
+  /** Use https whatever the cloud's url says. */
+  readonly https?: boolean | undefined
+}
+
+/** None if the cloud has no url. */
+export const url = (
+  cloud: { readonly url?: string | undefined },
+  key: string,
+  options?: UrlOptions
+): Option.Option<string> =>
+  Option.map(Option.fromNullable(cloud.url), (base) => {
+    const root = options?.https === true ? base.replace(/^http:/i, "https:") : base
+    return `${root.endsWith("/") ? root : `${root}/`}${key.split("/").map(encodeURIComponent).join("/")}`
+  })

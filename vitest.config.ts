@@ -15,6 +15,7 @@ export default defineConfig({
     coverage: {
       provider: "v8",
       include: ["src/**/*.ts"],
+      reporter: [["text", { skipFull: true }]],
       thresholds: { statements: 95 }
     }
   }

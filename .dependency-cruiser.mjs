@@ -1,0 +1,87 @@
+/** The rooms of `src`, in the order in which they may import: each from those above it, none from its neighbours. */
+const rooms = [
+  ["UploadState"],
+  ["PandaError"],
+  ["Credentials"],
+  ["Signature"],
+  ["PandaClient"],
+  ["Encodings"],
+  ["Clouds", "Notifications", "Profiles", "Videos", "Webhook"],
+  ["UploadSource", "UploadSession"],
+  ["UploadStore"],
+  ["Upload"]
+]
+
+const file = (...names) => `^src/(${names.join("|")})[.]ts$`
+const anyRoom = "^src/[^/]+[.]ts$"
+const emulator = "^src/(PandaEmulator[.]ts$|internal/emulator/)"
+
+const forbid = (name, comment, from, to) => ({ name, comment, severity: "error", from, to })
+
+/** @type {import("dependency-cruiser").IConfiguration} */
+export default {
+  forbidden: [
+    forbid("no-cycle", "Types count too.", {}, { circular: true }),
+    forbid("resolvable", "The import leads nowhere.", {}, { couldNotResolve: true }),
+    forbid("platform-neutral", "src runs everywhere: no node:, no other core module.", { path: "^src" }, {
+      dependencyTypes: ["core"]
+    }),
+    forbid("few-packages", "src needs effect, @effect/platform and @noble/hashes.", { path: "^src" }, {
+      path: "node_modules/",
+      pathNot: "node_modules/(effect|@effect/platform|@noble/hashes)/"
+    }),
+    forbid("no-barrel", "Import the module: `import * as Effect from \"effect/Effect\"`.", { path: "^src" }, {
+      path: "node_modules/(effect|@effect/platform)/dist/esm/index[.]js"
+    }),
+    forbid("src-alone", "src imports src.", { path: "^src" }, { path: "^(test|examples)/" }),
+    forbid(
+      "src-relative",
+      "Paths of tsconfig.json do not survive the build: import \"./Videos.js\".",
+      { path: "^src" },
+      {
+        dependencyTypes: ["aliased"]
+      }
+    ),
+    forbid("index-last", "index.ts is for users.", { path: "^src" }, { path: "^src/index[.]ts$" }),
+    forbid("examples-as-users", "An example imports what a user can: effect-panda.", { path: "^examples" }, {
+      path: "^src",
+      dependencyTypesNot: ["aliased-tsconfig"]
+    }),
+    forbid("index-without-emulator", "The emulator has its own subpath.", { path: "^src" }, {
+      path: file("PandaEmulator")
+    }),
+    forbid(
+      "emulator-alone",
+      "The emulator verifies the client, so it shares with it only Signature and models.",
+      { path: emulator },
+      { path: "^src", pathNot: [emulator, file("Signature", "UploadState"), file("PandaClient", "Credentials")] }
+    ),
+    forbid("emulator-core", "Only PandaEmulator.layerTest knows the client.", { path: "^src/internal/emulator/" }, {
+      path: file("PandaClient", "Credentials")
+    }),
+    forbid("emulator-hidden", "Only PandaEmulator uses its parts.", { path: "^src", pathNot: emulator }, {
+      path: "^src/internal/emulator/"
+    }),
+    forbid(
+      "known-room",
+      "A new room takes its place in the list of rooms in .dependency-cruiser.mjs.",
+      { path: anyRoom, pathNot: file("index", "PandaEmulator", ...rooms.flat()) },
+      {}
+    ),
+    ...rooms.map((names, level) =>
+      forbid(
+        `one-way-${names[0]}`,
+        "Imports run one way, by way of internal/ too: see the list of rooms in .dependency-cruiser.mjs.",
+        { path: file(...names) },
+        { path: file(...rooms.slice(level).flat()), reachable: true }
+      )
+    )
+  ],
+  options: {
+    doNotFollow: { path: "node_modules" },
+    tsConfig: { fileName: "tsconfig.json" },
+    tsPreCompilationDeps: true,
+    combinedDependencies: false,
+    enhancedResolveOptions: { exportsFields: ["exports"], conditionNames: ["import", "node", "default"] }
+  }
+}

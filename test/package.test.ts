@@ -1,0 +1,38 @@
+import { assert, describe, it } from "@effect/vitest"
+import { readdirSync, readFileSync } from "node:fs"
+
+const read = (path: string) => readFileSync(new URL(`../${path}`, import.meta.url), "utf8")
+
+const rooms = readdirSync(new URL("../src", import.meta.url))
+  .filter((file) => file.endsWith(".ts") && file !== "index.ts")
+  .map((file) => file.slice(0, -".ts".length))
+  .sort()
+
+describe("package", () => {
+  it("has one subpath per room, the types first, and hides internal/", () => {
+    const target = (room: string) => ({ types: `./dist/${room}.d.ts`, default: `./dist/${room}.js` })
+    const { exports } = JSON.parse(read("package.json")) as { readonly exports: unknown }
+    // As text, since the order of conditions matters.
+    assert.strictEqual(
+      JSON.stringify(exports, undefined, 2),
+      JSON.stringify(
+        {
+          ".": target("index"),
+          ...Object.fromEntries(rooms.map((room) => [`./${room}`, target(room)])),
+          "./internal/*": null,
+          "./package.json": "./package.json"
+        },
+        undefined,
+        2
+      )
+    )
+  })
+
+  it("has an index of all rooms but the emulator, in alphabetical order, and of nothing else", () => {
+    const statements = read("src/index.ts").replace(/\/\*\*.*?\*\//gs, "").split("\n").filter((line) => line !== "")
+    assert.deepStrictEqual(
+      statements,
+      rooms.filter((room) => room !== "PandaEmulator").map((room) => `export * as ${room} from "./${room}.js"`)
+    )
+  })
+})

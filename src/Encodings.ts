@@ -3,12 +3,15 @@
  *
  * @since 0.1.0
  */
+import * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as paging from "./internal/paging.js"
+import * as storage from "./internal/storage.js"
+import type { UrlOptions } from "./internal/storage.js"
 import { Video } from "./internal/video.js"
 import * as wire from "./internal/wire.js"
 import * as PandaClient from "./PandaClient.js"
@@ -73,7 +76,9 @@ export const Filter = Schema.Struct({
  * @since 0.1.0
  * @category operations
  */
-export const list = (filter: Filter = {}): Effect.Effect<ReadonlyArray<Encoding>, PandaError, PandaClient.PandaClient> =>
+export const list = (
+  filter: Filter = {}
+): Effect.Effect<ReadonlyArray<Encoding>, PandaError, PandaClient.PandaClient> =>
   PandaClient.request({
     name: "Encodings.list",
     method: "GET",
@@ -120,9 +125,11 @@ export const Create = Schema.Struct({
   video_id: Schema.NonEmptyString,
   profile_id: Schema.optional(Schema.NonEmptyString),
   profile_name: Schema.optional(Schema.NonEmptyString)
-}).pipe(Schema.filter(({ profile_id, profile_name }) =>
-  (profile_id === undefined) !== (profile_name === undefined) || "pass either profile_id or profile_name"
-))
+}).pipe(
+  Schema.filter(({ profile_id, profile_name }) =>
+    (profile_id === undefined) !== (profile_name === undefined) || "pass either profile_id or profile_name"
+  )
+)
 
 /**
  * Begins to encode a video with a profile.
@@ -157,6 +164,34 @@ export {
    */
   del as delete
 }
+
+/**
+ * Where the main file of an encoding is, once there is one. The cloud is that of the encoding, see `Clouds.current`.
+ * Files of a cloud with `s3_private_access` are there too, but not for everyone.
+ *
+ * @since 0.1.0
+ * @category urls
+ */
+export const url = (
+  { extname = "", files = [], path }: Encoding,
+  cloud: { readonly url?: string | undefined },
+  options?: UrlOptions
+): Option.Option<string> =>
+  path !== undefined && files.includes(`${path}${extname}`)
+    ? storage.url(cloud, `${path}${extname}`, options)
+    : Option.none()
+
+/**
+ * Where all files of an encoding are: the segments of a stream, thumbnails.
+ *
+ * @since 0.1.0
+ * @category urls
+ */
+export const urls = (
+  { files = [] }: Encoding,
+  cloud: { readonly url?: string | undefined },
+  options?: UrlOptions
+): ReadonlyArray<string> => Arr.getSomes(files.map((file) => storage.url(cloud, file, options)))
 
 /**
  * Whether Panda still has to work on it.

@@ -315,8 +315,7 @@ const makeRun = (
       return state
     })
 
-  const changed = (description: string) =>
-    new PandaSourceError({ operation, reason: "Changed", name, description })
+  const changed = (description: string) => new PandaSourceError({ operation, reason: "Changed", name, description })
 
   /** Cheap enough to do before each chunk; the digest is compared once, on resuming. */
   const verify = ({ fingerprint }: UploadState): Effect.Effect<void, PandaSourceError> =>
@@ -331,7 +330,7 @@ const makeRun = (
     Effect.gen(function*() {
       yield* verify(state)
       const { digest } = yield* UploadSource.fingerprint(name, handle)
-      if (digest !== state.fingerprint.digest) yield* changed("its content is another")
+      if (digest !== state.fingerprint.digest) return yield* changed("its content is another")
     })
 
   const transfer: Run["transfer"] = (initial, first) => {
@@ -471,9 +470,9 @@ const makeRun = (
           return video
         })
 
-      /** Gone, but all had been sent: then the answer that got lost may have been the video (upload-scenarios 6). */
+      /** Gone, but all may have been sent: then the answer that got lost may have been the video (upload-scenarios 6). */
       const finished = (error: UploadError) =>
-        error._tag === "PandaSessionExpired" && sent === state.fingerprint.size
+        error._tag === "PandaSessionExpired" && (inherited || sent === state.fingerprint.size)
           ? Effect.option(Videos.find(state.id))
           : Effect.succeedNone
 
@@ -494,7 +493,7 @@ const makeRun = (
             yield* backoff(error)
             action = "Probe"
           } else {
-            yield* Effect.fail(error)
+            return yield* error
           }
         })
 
@@ -508,7 +507,7 @@ const makeRun = (
         }
         if (Either.isLeft(reply)) {
           const video = yield* finished(reply.left)
-          if (Option.isSome(video)) return video
+          if (Option.isSome(video)) return Option.some(yield* complete(video.value))
           yield* recover(reply.left)
           return Option.none()
         }

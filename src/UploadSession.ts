@@ -197,7 +197,7 @@ export const abort = (
   Effect.gen(function*() {
     const answer = yield* answerTo("abort", location, deadline, (url) => HttpClientRequest.del(url))
     const error = Option.filter(yield* failure("abort", answer), ({ _tag }) => _tag !== "PandaSessionExpired")
-    if (Option.isSome(error)) yield* Effect.fail(error.value)
+    if (Option.isSome(error)) return yield* error.value
   }).pipe(traced("abort"))
 
 const traced = (kind: string) => <A, E, R>(effect: Effect.Effect<A, E, R>) =>
@@ -243,8 +243,7 @@ const answerTo = (
       }),
       Effect.timeoutFail({
         duration: timeout,
-        onTimeout: () =>
-          new PandaTransportError({ operation: nameOf(kind), reason: "Timeout", ambiguous: true, host })
+        onTimeout: () => new PandaTransportError({ operation: nameOf(kind), reason: "Timeout", ambiguous: true, host })
       })
     )
   })

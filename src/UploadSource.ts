@@ -74,7 +74,10 @@ export const fromFile = (
       stat: Effect.flatMap(Effect.mapError(file.stat, why), ({ mtime, size, type }) =>
         type === "Directory"
           ? Effect.fail(unreadable("it is a directory"))
-          : Effect.succeed({ size: Number(size), modified: Option.getOrUndefined(Option.flatMap(mtime, DateTime.make)) })),
+          : Effect.succeed({
+            size: Number(size),
+            modified: Option.getOrUndefined(Option.flatMap(mtime, DateTime.make))
+          })),
       read: (offset, buffer) =>
         Effect.gen(function*() {
           yield* file.seek(offset, "start")

@@ -5,7 +5,7 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 
-export const PER_PAGE = 100
+const PER_PAGE = 100
 
 /** The parameters of every list. */
 export const page = {
@@ -16,7 +16,12 @@ export const page = {
 }
 
 /** Every page from the filter's own on, one request each, as it is pulled. */
-export const paginate = <F extends { readonly page?: number | undefined; readonly per_page?: number | undefined }, A, E, R>(
+export const paginate = <
+  F extends { readonly page?: number | undefined; readonly per_page?: number | undefined },
+  A,
+  E,
+  R
+>(
   list: (filter: F & { readonly page: number }) => Effect.Effect<ReadonlyArray<A>, E, R>,
   filter: F
 ): Stream.Stream<A, E, R> =>

@@ -386,7 +386,7 @@ const makeRun = (
           failures++
           return Effect.mapError(retry.next(error), () =>
             error._tag === "PandaUploadStalled"
-              ? new PandaUploadStalled({ ...error, attempts: failures })
+              ? new PandaUploadStalled({ ...error, cause: error.cause, attempts: failures })
               : new PandaUploadStalled({ operation, reason: "RetriesExhausted", attempts: failures, cause: error }))
         })
 
@@ -559,7 +559,8 @@ const withState = (error: UploadError, state: UploadState): UploadError => {
     case "PandaUploadProtocolError":
       return new PandaUploadProtocolError({ ...error, state })
     case "PandaUploadStalled":
-      return new PandaUploadStalled({ ...error, state })
+      // An error's cause is not among what a spread copies.
+      return new PandaUploadStalled({ ...error, cause: error.cause, state })
     default:
       return error
   }

@@ -87,7 +87,10 @@ export const UploadState = Schema.Struct({
   acknowledged: Schema.NonNegativeInt,
   created: Schema.DateTimeUtc,
   options: SessionOptions
-})
+}).pipe(Schema.filter(({ acknowledged, fingerprint }) =>
+  acknowledged <= fingerprint.size ||
+  { path: ["acknowledged"], message: `is beyond the size, ${fingerprint.size}` }
+))
 
 /**
  * The state as JSON text, and back. The text contains the location.

@@ -1,0 +1,58 @@
+import { assert, describe, it } from "@effect/vitest"
+import { DateTime, Effect, Redacted, Schema } from "effect"
+import * as UploadState from "effect-panda/UploadState"
+import { inspect } from "node:util"
+
+const location = "https://vm-1.upload.pandastream.com/upload/session?id=canary"
+
+const state: UploadState.UploadState = {
+  version: 1,
+  id: "1234",
+  location: Redacted.make(location),
+  name: "movie.mp4",
+  fingerprint: { size: 10, modified: DateTime.unsafeMake(1_700_000_000_123), digest: "abcd" },
+  acknowledged: 4,
+  created: DateTime.unsafeMake(1_700_000_000_000),
+  options: { profiles: ["h264"], payload: "x" }
+}
+
+describe("UploadState", () => {
+  it.effect("survives the way through JSON", () =>
+    Effect.gen(function*() {
+      const json = yield* Schema.encode(UploadState.Json)(state)
+      assert.deepStrictEqual(yield* Schema.decode(UploadState.Json)(json), state)
+    }))
+
+  it.effect("has an encoded form that does not change", () =>
+    Effect.gen(function*() {
+      assert.deepStrictEqual(yield* Schema.encode(UploadState.UploadState)(state), {
+        version: 1,
+        id: "1234",
+        location,
+        name: "movie.mp4",
+        fingerprint: { size: 10, modified: "2023-11-14T22:13:20.123Z", digest: "abcd" },
+        acknowledged: 4,
+        created: "2023-11-14T22:13:20.000Z",
+        options: { profiles: "h264", payload: "x" }
+      })
+    }))
+
+  it.effect.each([
+    ["another version", { version: 2 }],
+    ["a location that is no http URL", { location: "file:///etc/passwd" }],
+    ["an offset below zero", { acknowledged: -1 }],
+    ["an offset beyond the size", { acknowledged: 11 }],
+    ["a size that is not whole", { fingerprint: { size: 1.5, digest: "" } }]
+  ])("refuses %s", ([, change]) =>
+    Effect.gen(function*() {
+      const encoded = yield* Schema.encode(UploadState.UploadState)(state)
+      const error = yield* Effect.flip(Schema.decodeUnknown(UploadState.UploadState)({ ...encoded, ...change }))
+      assert.include(error.message, Object.keys(change)[0]!)
+    }))
+
+  it("shows no location", () => {
+    for (const shown of [String(state.location), JSON.stringify(state), inspect(state, { depth: 9 })]) {
+      assert.notInclude(shown, "canary")
+    }
+  })
+})

@@ -10,7 +10,7 @@ import * as FileSystem from "@effect/platform/FileSystem"
 import * as NodeContext from "@effect/platform-node/NodeContext"
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
-import { Cause, Config, Console, Data, Effect, Layer, Option, Schedule, Schema, Stream } from "effect"
+import { Cause, Config, Console, Data, Effect, Exit, Layer, Option, Schedule, Schema, Stream } from "effect"
 import { Clouds, Credentials, Encodings, PandaClient, Upload, UploadSource, UploadState, Videos } from "effect-panda"
 import { PandaEmulator } from "effect-panda/PandaEmulator"
 import { createHash } from "node:crypto"
@@ -169,5 +169,8 @@ program.pipe(
   Effect.tapErrorCause((cause) =>
     Cause.isInterruptedOnly(cause) ? Effect.void : Console.error(`Failed: ${messageOf(Cause.squash(cause))}`)
   ),
-  NodeRuntime.runMain({ disableErrorReporting: true })
+  NodeRuntime.runMain({
+    disableErrorReporting: true,
+    teardown: (exit, end) => end(Exit.isSuccess(exit) ? 0 : Cause.isInterruptedOnly(exit.cause) ? 130 : 1)
+  })
 )

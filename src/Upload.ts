@@ -288,7 +288,8 @@ const makeRun = (
   options: Options,
   emit: Run["emit"]
 ): Run => {
-  const save = options.onState ?? (() => Effect.void)
+  /** An interruption waits for a save under way: half a state would be none. */
+  const save = (state: UploadState) => Effect.uninterruptible(options.onState?.(state) ?? Effect.void)
   const stallTimeout = Duration.decode(options.stallTimeout ?? "30 seconds")
 
   const open: Run["open"] = ({ path_format, payload, profiles, use_all_profiles }) =>

@@ -2,12 +2,13 @@
 const rooms = [
   ["UploadState"],
   ["PandaError"],
-  ["Credentials"],
+  ["Credentials", "UploadSource"],
   ["Signature"],
   ["PandaClient"],
   ["Encodings"],
-  ["Clouds", "Notifications", "Profiles", "Videos", "Webhook"],
-  ["UploadSource", "UploadSession"],
+  ["Clouds", "Notifications", "Profiles", "Videos"],
+  ["Webhook"],
+  ["UploadSession"],
   ["UploadStore"],
   ["Upload"]
 ]

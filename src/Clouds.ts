@@ -4,8 +4,11 @@
  * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
+import type * as Option from "effect/Option"
+import type * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
-import type * as Stream from "effect/Stream"
+import * as Stream from "effect/Stream"
+import * as entity from "./internal/entity.js"
 import * as paging from "./internal/paging.js"
 import * as wire from "./internal/wire.js"
 import * as PandaClient from "./PandaClient.js"
@@ -21,6 +24,8 @@ import { type PandaError, PandaInputError } from "./PandaError.js"
 export interface Cloud extends Schema.Schema.Type<typeof Cloud> {}
 
 /**
+ * A cloud as Panda's JSON has it (contract 6).
+ *
  * @since 0.1.0
  * @category schemas
  */
@@ -38,12 +43,16 @@ export const Cloud = wire.entity("Cloud", {
 })
 
 /**
+ * Which page of clouds to list.
+ *
  * @since 0.1.0
  * @category models
  */
 export interface Filter extends Schema.Schema.Type<typeof Filter> {}
 
 /**
+ * `Filter` as it is checked before it is sent: pages from 1, at most 100 on a page (contract 5.1).
+ *
  * @since 0.1.0
  * @category schemas
  */
@@ -66,7 +75,7 @@ export const list = (filter: Filter = {}): Effect.Effect<ReadonlyArray<Cloud>, P
   })
 
 /**
- * All clouds of the account, a request for each page as it is pulled.
+ * All clouds of the account, a request for each page as it is pulled (contract 5.1).
  *
  * @since 0.1.0
  * @category operations
@@ -75,6 +84,8 @@ export const all = (filter: Filter = {}): Stream.Stream<Cloud, PandaError, Panda
   paging.paginate(list, filter)
 
 /**
+ * A cloud by its id (contract 5). `PandaNotFound` if the account has none with that id.
+ *
  * @since 0.1.0
  * @category operations
  */
@@ -87,17 +98,20 @@ export const find = (id: string): Effect.Effect<Cloud, PandaError, PandaClient.P
  * @since 0.1.0
  * @category operations
  */
-export const current: Effect.Effect<Cloud, PandaError, PandaClient.PandaClient> = Effect.gen(function*() {
-  const { credentials } = yield* PandaClient.PandaClient
-  const id = (yield* PandaClient.CurrentCloud) ?? credentials.cloudId
-  return yield* id === undefined
-    ? new PandaInputError({
-      operation: "Clouds.current",
+export const current: Effect.Effect<Cloud, PandaError, PandaClient.PandaClient> = Effect.suspend(() =>
+  Effect.flatMap(currentId("Clouds.current"), find)
+)
+
+const currentId = (operation: string): Effect.Effect<string, PandaInputError, PandaClient.PandaClient> =>
+  Effect.gen(function*() {
+    const { credentials } = yield* PandaClient.PandaClient
+    const id = (yield* PandaClient.CurrentCloud) ?? credentials.cloudId
+    return id ?? (yield* new PandaInputError({
+      operation,
       parameter: "cloudId",
       description: "is not set: give the credentials one, or use PandaClient.withCloud"
-    })
-    : find(id)
-})
+    }))
+  })
 
 /**
  * The storage of a new cloud.
@@ -108,6 +122,8 @@ export const current: Effect.Effect<Cloud, PandaError, PandaClient.PandaClient> 
 export interface Create extends Schema.Schema.Type<typeof Create> {}
 
 /**
+ * `Create` as it is checked before it is sent.
+ *
  * @since 0.1.0
  * @category schemas
  */
@@ -134,11 +150,90 @@ export const create = (params: Create): Effect.Effect<Cloud, PandaError, PandaCl
     result: Cloud
   })
 
-const del = (id: string): Effect.Effect<void, PandaError, PandaClient.PandaClient> =>
+/**
+ * What of a cloud can be changed; what is left out stays as it is.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Update extends Schema.Schema.Type<typeof Update> {}
+
+/**
+ * `Update` as it is checked before it is sent.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const Update = Schema.Struct({
+  name: Schema.optional(Schema.NonEmptyString),
+  s3_videos_bucket: Schema.optional(Schema.NonEmptyString),
+  aws_access_key: Schema.optional(Schema.NonEmptyString),
+  aws_secret_key: Schema.optional(Schema.Redacted(Schema.NonEmptyString)),
+  /** 2 to 200, lower first; Panda's default is 99. */
+  priority: Schema.optional(Schema.Int.pipe(Schema.between(2, 200)))
+})
+
+/**
+ * Changes a cloud (contract 5).
+ *
+ * @since 0.1.0
+ * @category operations
+ */
+export const update = (
+  cloud: entity.Ref,
+  params: Update
+): Effect.Effect<Cloud, PandaError, PandaClient.PandaClient> =>
+  PandaClient.request({
+    name: "Clouds.update",
+    method: "PUT",
+    path: path`/clouds/${entity.idOf(cloud)}.json`,
+    params,
+    input: Update,
+    result: Cloud
+  })
+
+/**
+ * Sends what has changed of a cloud, its name or its bucket, and nothing at all if nothing has.
+ *
+ * @since 0.1.0
+ * @category operations
+ */
+export const save = (before: Cloud, after: Cloud): Effect.Effect<Cloud, PandaError, PandaClient.PandaClient> => {
+  const changes = {
+    ...(after.name === before.name ? {} : { name: after.name }),
+    ...(after.s3_videos_bucket === before.s3_videos_bucket ? {} : { s3_videos_bucket: after.s3_videos_bucket })
+  }
+  return Object.keys(changes).length === 0 ? Effect.succeed(after) : update(before, changes)
+}
+
+/**
+ * Gives a cloud, the current one if no other is named, the bucket to store in and the keys to do so (contract 5).
+ *
+ * @since 0.1.0
+ * @category operations
+ */
+export const setupBucket = (
+  params: Omit<Create, "name">,
+  cloud?: entity.Ref
+): Effect.Effect<Cloud, PandaError, PandaClient.PandaClient> =>
+  Effect.flatMap(
+    cloud === undefined ? currentId("Clouds.setupBucket") : Effect.succeed(entity.idOf(cloud)),
+    (id) =>
+      PandaClient.request({
+        name: "Clouds.setupBucket",
+        method: "PUT",
+        path: path`/clouds/${id}.json`,
+        params,
+        input: Create.omit("name"),
+        result: Cloud
+      })
+  )
+
+const del = (cloud: entity.Ref): Effect.Effect<void, PandaError, PandaClient.PandaClient> =>
   PandaClient.request({
     name: "Clouds.delete",
     method: "DELETE",
-    path: path`/clouds/${id}.json`,
+    path: path`/clouds/${entity.idOf(cloud)}.json`,
     result: PandaClient.Acknowledged
   })
 
@@ -151,3 +246,48 @@ export {
    */
   del as delete
 }
+
+/**
+ * The cloud as it is now.
+ *
+ * @since 0.1.0
+ * @category operations
+ */
+export const reload = (cloud: Cloud): Effect.Effect<Cloud, PandaError, PandaClient.PandaClient> => find(cloud.id)
+
+/**
+ * The newest cloud.
+ *
+ * @since 0.1.0
+ * @category operations
+ */
+export const first = (
+  filter: Filter = {}
+): Effect.Effect<Option.Option<Cloud>, PandaError, PandaClient.PandaClient> => entity.first(list, filter)
+
+/**
+ * All clouds for which the predicate holds.
+ *
+ * @since 0.1.0
+ * @category operations
+ */
+export const where = (
+  predicate: Predicate.Predicate<Cloud>,
+  filter: Filter = {}
+): Stream.Stream<Cloud, PandaError, PandaClient.PandaClient> => Stream.filter(all(filter), predicate)
+
+/**
+ * The cloud as Panda writes it, with all its attributes.
+ *
+ * @since 0.1.0
+ * @category conversions
+ */
+export const toJson: (cloud: Cloud, indent?: number) => string = entity.toJson(Cloud)
+
+/**
+ * The cloud without its id.
+ *
+ * @since 0.1.0
+ * @category conversions
+ */
+export const dup: (cloud: Cloud) => Omit<Cloud, "id"> = entity.dup

@@ -74,30 +74,38 @@ export interface TokenOptions extends Endpoint {
 }
 
 /**
+ * All that credentials are made of: keys or a token, a cloud, and an endpoint.
+ *
  * @since 0.1.0
  * @category models
  */
 export type Options = KeyOptions | TokenOptions
 
 /**
+ * The credentials that requests are signed with. `PandaClient.layer` and the functions of `Signature` need them.
+ *
  * @since 0.1.0
  * @category tags
  */
 export class Credentials extends Context.Tag("effect-panda/Credentials")<Credentials, Credentials.Service>() {}
 
 /**
+ * Holds the type of the service.
+ *
  * @since 0.1.0
  * @category models
  */
 export declare namespace Credentials {
   /**
+   * Credentials that were checked, with the clock that signatures are dated by.
+   *
    * @since 0.1.0
    * @category models
    */
   export interface Service {
     readonly auth: Auth
     readonly cloudId: string | undefined
-    /** Lower case, without port: what is signed. */
+    /** As an URL writes it, without port: what is signed. */
     readonly host: string
     /** Scheme, host, port and version: what the path of an operation is appended to. */
     readonly baseUrl: string
@@ -107,10 +115,10 @@ export declare namespace Credentials {
      */
     readonly timestamp: Effect.Effect<string>
     /**
-     * Takes over the server's clock and tells whether that moved ours by a second or more: the `Date` header, which it
-     * comes from, has no finer unit.
+     * Takes over the server's clock, if ours is a second or more away from it: the `Date` header, which it comes from,
+     * has no finer unit.
      */
-    readonly synchronize: (server: DateTime.Utc) => Effect.Effect<boolean>
+    readonly synchronize: (server: DateTime.Utc) => Effect.Effect<void>
   }
 }
 
@@ -121,6 +129,10 @@ const hosts: Record<Region, string> = {
 }
 
 const HOST = /^(?:[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])$/
+
+/** As an URL writes it, and so the `Host` header that a signature is checked against; undefined if it is none. */
+const hostnameOf = (host: string): string | undefined =>
+  HOST.test(host) && URL.canParse(`http://${host}`) ? new URL(`http://${host}`).hostname : undefined
 
 /** What is wrong with an option, without its value: the words follow the option's name. */
 interface Fault {
@@ -140,7 +152,7 @@ const faultsOf = (options: Options): ReadonlyArray<Fault> => {
   if (host === undefined && !Object.hasOwn(hosts, region)) {
     faults.push({ option: "region", words: "is not a region of Panda: use us, eu or gce" })
   }
-  if (host !== undefined && !HOST.test(host)) {
+  if (host !== undefined && hostnameOf(host) === undefined) {
     faults.push({ option: "host", words: "is not a host: use a name or an address, without scheme, port and path" })
   }
   if (!Number.isInteger(port) || port < 1 || port > 65535) {
@@ -172,7 +184,7 @@ export const make = (options: Options): Effect.Effect<Credentials.Service, Panda
       return yield* new PandaInputError({ operation: "Credentials", description })
     }
     const { cloudId, port = 443, region = "us", version = "v2" } = options
-    const host = (options.host ?? hosts[region]).toLowerCase()
+    const host = options.host === undefined ? hosts[region] : hostnameOf(options.host)!
     const protocol = options.protocol ?? (port === 443 ? "https" : "http")
     const suffix = port === (protocol === "https" ? 443 : 80) ? "" : `:${port}`
 
@@ -185,11 +197,11 @@ export const make = (options: Options): Effect.Effect<Credentials.Service, Panda
       }))
     const synchronize = (server: DateTime.Utc) =>
       Effect.flatMap(Clock.currentTimeMillis, (now) =>
-        Ref.modify(clock, (before) => {
+        Ref.update(clock, (before) => {
           const offset = (server.epochMillis - Math.floor(now)) * 1000
-          if (Math.abs(offset - before.offset) < 1_000_000) return [false, before]
+          if (Math.abs(offset - before.offset) < 1_000_000) return before
           // A clock that ran ahead must be able to go back, so what was given out before no longer counts.
-          return [true, { offset, last: offset < before.offset ? 0 : before.last }]
+          return { offset, last: offset < before.offset ? 0 : before.last }
         }))
 
     const auth: Auth = "token" in options
@@ -199,6 +211,8 @@ export const make = (options: Options): Effect.Effect<Credentials.Service, Panda
   })
 
 /**
+ * Credentials from options; fails as `make` does.
+ *
  * @since 0.1.0
  * @category layers
  */
@@ -208,9 +222,20 @@ export const layer = (options: Options): Layer.Layer<Credentials, PandaInputErro
 /**
  * Reads `PANDA_ACCESS_KEY` and `PANDA_SECRET_KEY`, or `PANDA_TOKEN` (which wins where both are set), and
  * `PANDA_CLOUD_ID`, `PANDA_REGION`, `PANDA_HOST`, `PANDA_PORT`. If `PANDASTREAM_URL` is set, all comes from it instead
- * (see `layerUrl`). The overrides win over both. An empty variable counts as missing.
+ * (see `layerUrl`). The overrides win over both, keys over a token and a region over a host too. An empty variable
+ * counts as missing.
  *
  * Fails with a `ConfigError` that names every missing or malformed variable and shows no value.
+ *
+ * @example
+ * import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
+ * import { Layer } from "effect"
+ * import { Credentials, PandaClient } from "effect-panda"
+ *
+ * const Panda = PandaClient.layer.pipe(
+ *   Layer.provide(Credentials.layerConfig({ region: "eu" })),
+ *   Layer.provide(FetchHttpClient.layer)
+ * )
  *
  * @since 0.1.0
  * @category layers
@@ -244,7 +269,11 @@ const parseUrl = (url: Redacted.Redacted<string>): Option.Option<KeyOptions> => 
     Redacted.value(url).trim()
   )
   if (match === null) return Option.none()
-  const [accessKey, secretKey, cloudId] = [match[2]!, match[3]!, match[6]!].map(percentDecode) as [string, string, string]
+  const [accessKey, secretKey, cloudId] = [match[2]!, match[3]!, match[6]!].map(percentDecode) as [
+    string,
+    string,
+    string
+  ]
   const port = match[5] === undefined ? (match[1]!.toLowerCase() === "https" ? 443 : 80) : Number(match[5])
   return Option.some({ accessKey, secretKey: Redacted.make(secretKey), cloudId, host: match[4]!, port })
 }
@@ -293,23 +322,38 @@ const makeConfig = (
       host: variable(variables.host),
       port: variable(variables.port)
     })
-    const { accessKey = "", port, region, secretKey = "", token, ...rest } = read
-    const found: Options = Option.getOrElse(parsed, () => ({
-      ...rest,
-      ...(token === undefined
-        ? { accessKey, secretKey: Redacted.make(secretKey) }
-        : { token: Redacted.make(token) }),
+    const found: KeyOptions & Partial<TokenOptions> = Option.getOrElse(parsed, () => ({
+      cloudId: read.cloudId,
+      host: read.host,
       // An unknown region is one of the faults that are reported together below.
-      region: region as Region | undefined,
-      port: port === undefined ? undefined : /^\d+$/.test(port) ? Number(port) : NaN
+      region: read.region as Region | undefined,
+      port: read.port === undefined ? undefined : /^\d+$/.test(read.port) ? Number(read.port) : NaN,
+      accessKey: read.accessKey ?? "",
+      secretKey: Redacted.make(read.secretKey ?? ""),
+      ...(read.token === undefined ? {} : { token: Redacted.make(read.token) })
     }))
-    const options: Options = { ...found, ...overrides }
+    const given: typeof overrides = Object.fromEntries(
+      Object.entries(overrides).filter(([, value]) => value !== undefined)
+    )
+    const { accessKey, secretKey, token, ...rest } = {
+      ...found,
+      // What the program says takes the place of what says the same in another way.
+      ...(given.accessKey === undefined && given.secretKey === undefined ? {} : { token: undefined }),
+      ...(given.region === undefined ? {} : { host: undefined }),
+      ...given
+    }
+    const options: Options = { ...rest, ...(token === undefined ? { accessKey, secretKey } : { token }) }
     const faults = faultsOf(options)
     if (faults.length === 0) return yield* Effect.orDie(make(options))
     return yield* Effect.fail(
-      faults.map(({ missing, option, words }) => {
-        const path = [option === "version" ? option : variables[option]]
-        return missing === true ? ConfigError.MissingData(path, words) : ConfigError.InvalidData(path, words)
-      }).reduce(ConfigError.And)
+      faults.map(({ missing, option, words }) =>
+        option in given || option === "version"
+          ? ConfigError.InvalidData([option], words)
+          : url !== undefined
+          ? ConfigError.InvalidData(["PANDASTREAM_URL"], `its ${option} ${words}`)
+          : missing === true
+          ? ConfigError.MissingData([variables[option]], words)
+          : ConfigError.InvalidData([variables[option]], words)
+      ).reduce(ConfigError.And)
     )
   })

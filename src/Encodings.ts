@@ -4,19 +4,22 @@
  * @since 0.1.0
  */
 import * as Arr from "effect/Array"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import type * as Predicate from "effect/Predicate"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
+import * as entity from "./internal/entity.js"
 import * as paging from "./internal/paging.js"
+import { Profile } from "./internal/profile.js"
 import * as storage from "./internal/storage.js"
-import type { UrlOptions } from "./internal/storage.js"
 import { Video } from "./internal/video.js"
 import * as wire from "./internal/wire.js"
 import * as PandaClient from "./PandaClient.js"
 import { path } from "./PandaClient.js"
-import type { PandaError } from "./PandaError.js"
+import { PandaEncodingFailed, type PandaError, PandaStillProcessing } from "./PandaError.js"
 
 /**
  * An encoding. Attributes that Panda sends beyond these are kept, and encoded again.
@@ -27,6 +30,8 @@ import type { PandaError } from "./PandaError.js"
 export interface Encoding extends Schema.Schema.Type<typeof Encoding> {}
 
 /**
+ * An encoding as Panda's JSON has it (contract 6).
+ *
  * @since 0.1.0
  * @category schemas
  */
@@ -58,6 +63,8 @@ export const Encoding = wire.entity("Encoding", {
 export interface Filter extends Schema.Schema.Type<typeof Filter> {}
 
 /**
+ * `Filter` as it is checked before it is sent: pages from 1, at most 100 on a page (contract 5.1).
+ *
  * @since 0.1.0
  * @category schemas
  */
@@ -71,7 +78,7 @@ export const Filter = Schema.Struct({
 })
 
 /**
- * One page of encodings, newest first.
+ * One page of encodings, newest first (contract 5).
  *
  * @since 0.1.0
  * @category operations
@@ -89,7 +96,7 @@ export const list = (
   })
 
 /**
- * All encodings, a request for each page as it is pulled.
+ * All encodings, a request for each page as it is pulled (contract 5.1).
  *
  * @since 0.1.0
  * @category operations
@@ -98,6 +105,8 @@ export const all = (filter: Filter = {}): Stream.Stream<Encoding, PandaError, Pa
   paging.paginate(list, filter)
 
 /**
+ * An encoding by its id (contract 5). `PandaNotFound` if the cloud has none with that id.
+ *
  * @since 0.1.0
  * @category operations
  */
@@ -118,6 +127,8 @@ export const find = (id: string): Effect.Effect<Encoding, PandaError, PandaClien
 export interface Create extends Schema.Schema.Type<typeof Create> {}
 
 /**
+ * `Create` as it is checked before it is sent (contract 5).
+ *
  * @since 0.1.0
  * @category schemas
  */
@@ -132,7 +143,7 @@ export const Create = Schema.Struct({
 )
 
 /**
- * Begins to encode a video with a profile.
+ * Begins to encode a video with a profile (contract 5). `PandaNotFound` if there is no such video or profile.
  *
  * @since 0.1.0
  * @category operations
@@ -147,17 +158,17 @@ export const create = (params: Create): Effect.Effect<Encoding, PandaError, Pand
     result: Encoding
   })
 
-const del = (id: string): Effect.Effect<void, PandaError, PandaClient.PandaClient> =>
+const del = (encoding: entity.Ref): Effect.Effect<void, PandaError, PandaClient.PandaClient> =>
   PandaClient.request({
     name: "Encodings.delete",
     method: "DELETE",
-    path: path`/encodings/${id}.json`,
+    path: path`/encodings/${entity.idOf(encoding)}.json`,
     result: PandaClient.Acknowledged
   })
 
 export {
   /**
-   * Deletes an encoding with its files.
+   * Deletes an encoding with its files (contract 5).
    *
    * @since 0.1.0
    * @category operations
@@ -166,16 +177,137 @@ export {
 }
 
 /**
+ * Stops an encoding that is processing (contract 5).
+ *
+ * @since 0.1.0
+ * @category operations
+ */
+export const cancel = (encoding: entity.Ref): Effect.Effect<void, PandaError, PandaClient.PandaClient> =>
+  PandaClient.request({
+    name: "Encodings.cancel",
+    method: "POST",
+    path: path`/encodings/${entity.idOf(encoding)}/cancel.json`,
+    result: PandaClient.Acknowledged
+  })
+
+/**
+ * Encodes again what has failed (contract 5).
+ *
+ * @since 0.1.0
+ * @category operations
+ */
+export const retry = (encoding: entity.Ref): Effect.Effect<void, PandaError, PandaClient.PandaClient> =>
+  PandaClient.request({
+    name: "Encodings.retry",
+    method: "POST",
+    path: path`/encodings/${entity.idOf(encoding)}/retry.json`,
+    result: PandaClient.Acknowledged
+  })
+
+/**
+ * The newest encoding.
+ *
+ * @since 0.1.0
+ * @category operations
+ */
+export const first = (
+  filter: Filter = {}
+): Effect.Effect<Option.Option<Encoding>, PandaError, PandaClient.PandaClient> => entity.first(list, filter)
+
+/**
+ * All encodings for which the predicate holds. Panda does not know it, so all that the filter lets through are fetched.
+ *
+ * @since 0.1.0
+ * @category operations
+ */
+export const where = (
+  predicate: Predicate.Predicate<Encoding>,
+  filter: Filter = {}
+): Stream.Stream<Encoding, PandaError, PandaClient.PandaClient> => Stream.filter(all(filter), predicate)
+
+/**
+ * The newest encoding of a profile, of a video if the filter names one.
+ *
+ * @since 0.1.0
+ * @category operations
+ */
+export const findByProfileName = (
+  profile_name: string,
+  filter: Omit<Filter, "profile_name"> = {}
+): Effect.Effect<Option.Option<Encoding>, PandaError, PandaClient.PandaClient> => first({ ...filter, profile_name })
+
+/**
+ * The encoding as it is now.
+ *
+ * @since 0.1.0
+ * @category operations
+ */
+export const reload = (encoding: Encoding): Effect.Effect<Encoding, PandaError, PandaClient.PandaClient> =>
+  find(encoding.id)
+
+/**
+ * The video that an encoding was made from.
+ *
+ * @since 0.1.0
+ * @category operations
+ */
+export const video = (encoding: Encoding): Effect.Effect<Video, PandaError, PandaClient.PandaClient> =>
+  PandaClient.request({
+    name: "Encodings.video",
+    method: "GET",
+    path: path`/videos/${encoding.video_id ?? ""}.json`,
+    result: Video
+  })
+
+/**
+ * The profile that an encoding was made with.
+ *
+ * @since 0.1.0
+ * @category operations
+ */
+export const profile = (encoding: Encoding): Effect.Effect<Profile, PandaError, PandaClient.PandaClient> =>
+  PandaClient.request({
+    name: "Encodings.profile",
+    method: "GET",
+    path: path`/profiles/${encoding.profile_id ?? encoding.profile_name ?? ""}.json`,
+    result: Profile
+  })
+
+/**
+ * Whether it is done, and there is something to show for it.
+ *
+ * @since 0.1.0
+ * @category guards
+ */
+export const isSuccess = (encoding: Encoding): boolean => encoding.status === "success"
+
+/**
+ * Whether it failed; `error_class` and `error_message` say why.
+ *
+ * @since 0.1.0
+ * @category guards
+ */
+export const isFail = (encoding: Encoding): boolean => encoding.status === "fail"
+
+/**
+ * Whether Panda still has to work on it.
+ *
+ * @since 0.1.0
+ * @category guards
+ */
+export const isProcessing = (encoding: Encoding): boolean => encoding.status === "processing"
+
+/**
  * Where the main file of an encoding is, once there is one. The cloud is that of the encoding, see `Clouds.current`.
- * Files of a cloud with `s3_private_access` are there too, but not for everyone.
+ * Files of a cloud with `s3_private_access` are there too, but not for everyone (contract 9).
  *
  * @since 0.1.0
  * @category urls
  */
 export const url = (
   { extname = "", files = [], path }: Encoding,
-  cloud: { readonly url?: string | undefined },
-  options?: UrlOptions
+  cloud: storage.Base,
+  options?: storage.UrlOptions
 ): Option.Option<string> =>
   path !== undefined && files.includes(`${path}${extname}`)
     ? storage.url(cloud, `${path}${extname}`, options)
@@ -189,17 +321,87 @@ export const url = (
  */
 export const urls = (
   { files = [] }: Encoding,
-  cloud: { readonly url?: string | undefined },
-  options?: UrlOptions
+  cloud: storage.Base,
+  options?: storage.UrlOptions
 ): ReadonlyArray<string> => Arr.getSomes(files.map((file) => storage.url(cloud, file, options)))
 
 /**
- * Whether Panda still has to work on it.
+ * Where the screenshots of an encoding are, once it has succeeded: as many as its profile's `frame_count` says, 7 if it
+ * says nothing (contract 9).
  *
  * @since 0.1.0
- * @category guards
+ * @category urls
  */
-export const isProcessing = (encoding: Encoding): boolean => encoding.status === "processing"
+export const screenshots = (
+  encoding: Encoding,
+  cloud: storage.Base,
+  options?: storage.UrlOptions & { readonly profile?: Pick<Profile, "frame_count"> | undefined }
+): ReadonlyArray<string> => {
+  const { path } = encoding
+  if (!isSuccess(encoding) || path === undefined) return []
+  const count = Math.min(Math.max(Math.floor(options?.profile?.frame_count ?? SCREENSHOTS), 0), MOST_SCREENSHOTS)
+  return Arr.getSomes(
+    Array.from({ length: count }, (_, i) => storage.url(cloud, `${path}_${i + 1}.jpg`, options))
+  )
+}
+
+const SCREENSHOTS = 7
+
+/** What a server says is no reason to fill the memory. */
+const MOST_SCREENSHOTS = 10_000
+
+/**
+ * Where the log of a failed encoding is.
+ *
+ * @since 0.1.0
+ * @category urls
+ */
+export const logUrl = (
+  encoding: Encoding,
+  cloud: storage.Base,
+  options?: storage.UrlOptions
+): Option.Option<string> =>
+  isFail(encoding) && encoding.path !== undefined ? storage.url(cloud, `${encoding.path}.log`, options) : Option.none()
+
+/**
+ * The encoding as Panda writes it, with all its attributes.
+ *
+ * @since 0.1.0
+ * @category conversions
+ */
+export const toJson: (encoding: Encoding, indent?: number) => string = entity.toJson(Encoding)
+
+/**
+ * The encoding without its id.
+ *
+ * @since 0.1.0
+ * @category conversions
+ */
+export const dup: (encoding: Encoding) => Omit<Encoding, "id"> = entity.dup
+
+/**
+ * How to watch.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface WatchOptions {
+  /** When to look again; `defaultPolling` by default. */
+  readonly schedule?: Schedule.Schedule<unknown> | undefined
+}
+
+/**
+ * How to wait.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface AwaitOptions extends WatchOptions {
+  /** How long to wait in all; for ever by default. */
+  readonly timeout?: Duration.DurationInput | undefined
+  /** Whether an encoding that failed is an error, `PandaEncodingFailed`. By default it is a value like others. */
+  readonly failOnError?: boolean | undefined
+}
 
 /**
  * How often to look, by default: after a second, then ever less often, at last every 15 seconds.
@@ -211,6 +413,32 @@ export const defaultPolling: Schedule.Schedule<unknown> = Schedule.exponential("
   Schedule.union(Schedule.spaced("15 seconds"))
 )
 
+/** Looks again and again, tells what has changed, and ends with what is done. */
+const poll = <A, E, R>(
+  look: Effect.Effect<A, E, R>,
+  isDone: (a: A) => boolean,
+  signs: (a: A) => unknown,
+  options?: WatchOptions
+): Stream.Stream<A, E, R> =>
+  Stream.repeatEffectWithSchedule(look, options?.schedule ?? defaultPolling).pipe(
+    Stream.takeUntil(isDone),
+    Stream.changesWith((before, after) => JSON.stringify(signs(before)) === JSON.stringify(signs(after)))
+  )
+
+const signsOf = ({ encoding_progress, id, status }: Encoding) => [id, status, encoding_progress]
+
+/**
+ * An encoding, again whenever its status or its progress has changed, until it is done. Ends early if the schedule does.
+ *
+ * @since 0.1.0
+ * @category waiting
+ */
+export const watch = (
+  encoding: entity.Ref,
+  options?: WatchOptions
+): Stream.Stream<Encoding, PandaError, PandaClient.PandaClient> =>
+  poll(find(entity.idOf(encoding)), (encoding) => !isProcessing(encoding), signsOf, options)
+
 /**
  * The encodings of a video, again whenever one of them has changed, until none is processing. Ends early if the
  * schedule does.
@@ -219,13 +447,12 @@ export const defaultPolling: Schedule.Schedule<unknown> = Schedule.exponential("
  * @category waiting
  */
 export const watchVideo = (
-  videoId: string,
-  options?: { readonly schedule?: Schedule.Schedule<unknown> }
+  video: entity.Ref,
+  options?: WatchOptions
 ): Stream.Stream<ReadonlyArray<Encoding>, PandaError, PandaClient.PandaClient> =>
-  Stream.repeatEffectWithSchedule(look(videoId), options?.schedule ?? defaultPolling).pipe(
-    Stream.takeUntil(({ done }) => done),
-    Stream.map(({ encodings }) => encodings),
-    Stream.changesWith(sameProgress)
+  Stream.map(
+    poll(look(entity.idOf(video)), ({ done }) => done, ({ encodings }) => encodings.map(signsOf), options),
+    ({ encodings }) => encodings
   )
 
 /** No encodings yet means done only if the video's source is there: they are made from it. */
@@ -242,20 +469,103 @@ const look = (videoId: string) =>
     return { encodings, done: video.status !== "processing" }
   })
 
-const sameProgress = (before: ReadonlyArray<Encoding>, after: ReadonlyArray<Encoding>): boolean =>
-  JSON.stringify(before.map(progressOf)) === JSON.stringify(after.map(progressOf))
-
-const progressOf = ({ encoding_progress, id, status }: Encoding) => [id, status, encoding_progress]
+/** Waits for the last of what is watched, which may have ended too early. */
+const awaitLast = <A, E, R>(
+  operation: string,
+  id: string,
+  watched: Stream.Stream<A, E, R>,
+  encodingsOf: (a: A) => ReadonlyArray<Encoding>,
+  { failOnError = false, timeout = Duration.infinity }: AwaitOptions = {}
+): Effect.Effect<A, E | PandaEncodingFailed | PandaStillProcessing, R> => {
+  const pending = new PandaStillProcessing({ operation, id })
+  return Effect.gen(function*() {
+    const last = yield* Stream.runLast(watched).pipe(
+      Effect.timeoutFail({ duration: timeout, onTimeout: () => pending })
+    )
+    if (Option.isNone(last) || encodingsOf(last.value).some(isProcessing)) return yield* pending
+    const failed = encodingsOf(last.value).find(isFail)
+    if (failOnError && failed !== undefined) {
+      const { error_class, error_message, id, profile_name } = failed
+      return yield* new PandaEncodingFailed({ operation, id, profile_name, error_class, error_message })
+    }
+    return last.value
+  })
+}
 
 /**
- * Waits until no encoding of a video is processing, and gives them all. A failed encoding is a value, with its
- * `error_class` and `error_message`.
+ * Waiting in which a failed encoding is an error.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface FailingAwaitOptions extends AwaitOptions {
+  readonly failOnError: true
+}
+
+/**
+ * Waits until an encoding is done, and gives it. If it failed it is a value too, with its `error_class` and
+ * `error_message`, unless `failOnError` is set. `PandaStillProcessing` if the timeout or the schedule ends before.
  *
  * @since 0.1.0
  * @category waiting
  */
-export const awaitVideo = (
-  videoId: string,
-  options?: { readonly schedule?: Schedule.Schedule<unknown> }
-): Effect.Effect<ReadonlyArray<Encoding>, PandaError, PandaClient.PandaClient> =>
-  Effect.map(Stream.runLast(watchVideo(videoId, options)), Option.getOrElse(() => []))
+export function awaitDone(
+  encoding: entity.Ref,
+  options: FailingAwaitOptions
+): Effect.Effect<Encoding, PandaError | PandaStillProcessing | PandaEncodingFailed, PandaClient.PandaClient>
+export function awaitDone(
+  encoding: entity.Ref,
+  options?: AwaitOptions & { readonly failOnError?: false | undefined }
+): Effect.Effect<Encoding, PandaError | PandaStillProcessing, PandaClient.PandaClient>
+export function awaitDone(
+  encoding: entity.Ref,
+  options?: AwaitOptions
+): Effect.Effect<Encoding, PandaError | PandaStillProcessing | PandaEncodingFailed, PandaClient.PandaClient> {
+  return awaitLast("Encodings.awaitDone", entity.idOf(encoding), watch(encoding, options), Arr.of, options)
+}
+
+/**
+ * Waits until no encoding of a video is processing, and gives them all. Those that failed are values too, with their
+ * `error_class` and `error_message`, unless `failOnError` is set. `PandaStillProcessing` if the timeout or the schedule
+ * ends before.
+ *
+ * @example
+ * import { Effect } from "effect"
+ * import { Encodings } from "effect-panda"
+ *
+ * const failures = (videoId: string) =>
+ *   Encodings.awaitVideo(videoId, { timeout: "1 hour" }).pipe(
+ *     Effect.map((encodings) => encodings.filter(Encodings.isFail))
+ *   )
+ *
+ * @since 0.1.0
+ * @category waiting
+ */
+export function awaitVideo(
+  video: entity.Ref,
+  options: FailingAwaitOptions
+): Effect.Effect<
+  ReadonlyArray<Encoding>,
+  PandaError | PandaStillProcessing | PandaEncodingFailed,
+  PandaClient.PandaClient
+>
+export function awaitVideo(
+  video: entity.Ref,
+  options?: AwaitOptions & { readonly failOnError?: false | undefined }
+): Effect.Effect<ReadonlyArray<Encoding>, PandaError | PandaStillProcessing, PandaClient.PandaClient>
+export function awaitVideo(
+  video: entity.Ref,
+  options?: AwaitOptions
+): Effect.Effect<
+  ReadonlyArray<Encoding>,
+  PandaError | PandaStillProcessing | PandaEncodingFailed,
+  PandaClient.PandaClient
+> {
+  return awaitLast(
+    "Encodings.awaitVideo",
+    entity.idOf(video),
+    watchVideo(video, options),
+    (encodings) => encodings,
+    options
+  )
+}

@@ -20,6 +20,8 @@ import type { PandaError } from "./PandaError.js"
 export interface Notifications extends Schema.Schema.Type<typeof Notifications> {}
 
 /**
+ * The setting as Panda's JSON has it (contract 6).
+ *
  * @since 0.1.0
  * @category schemas
  */
@@ -44,6 +46,8 @@ export const Notifications = wire.entity("Notifications", {
 export interface Update extends Schema.Schema.Type<typeof Update> {}
 
 /**
+ * `Update` as it is checked before it is sent.
+ *
  * @since 0.1.0
  * @category schemas
  */
@@ -59,6 +63,8 @@ export const Update = Schema.Struct({
 })
 
 /**
+ * The cloud's setting (contract 5).
+ *
  * @since 0.1.0
  * @category operations
  */
@@ -70,6 +76,8 @@ export const get: Effect.Effect<Notifications, PandaError, PandaClient.PandaClie
 })
 
 /**
+ * Changes the cloud's setting and gives it as it is then (contract 5).
+ *
  * @since 0.1.0
  * @category operations
  */

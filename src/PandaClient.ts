@@ -22,9 +22,11 @@ import * as Option from "effect/Option"
 import * as ParseResult from "effect/ParseResult"
 import * as Random from "effect/Random"
 import * as Schedule from "effect/Schedule"
+import * as ScheduleDecision from "effect/ScheduleDecision"
 import * as Schema from "effect/Schema"
 import * as Credentials from "./Credentials.js"
 import * as body from "./internal/body.js"
+import * as multipart from "./internal/multipart.js"
 import type { Answer, PandaError } from "./PandaError.js"
 import {
   fromAnswer,
@@ -35,6 +37,7 @@ import {
   PandaTransportError
 } from "./PandaError.js"
 import * as Signature from "./Signature.js"
+import type * as UploadSource from "./UploadSource.js"
 
 /**
  * An operation of the API as a value: what is special about it. `PandaClient.request` runs it.
@@ -52,10 +55,24 @@ export interface Operation<A, I, P = never, W extends Signature.Params = Signatu
   readonly params?: P
   /** Checks the parameters and turns them into their form on the wire. */
   readonly input?: Schema.Schema<P, W>
+  /** A file to send with the parameters, as a multipart form; it is not signed (contract 3). */
+  readonly file?: File | undefined
   /** Of the answer's JSON. Use `Acknowledged` where Panda answers nothing of use. */
   readonly result: Schema.Schema<A, I>
   /** Whether doing it twice is harmless. By default all but POST. */
   readonly repeatable?: boolean
+}
+
+/**
+ * A file to send, whose size is known beforehand.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface File {
+  readonly source: UploadSource.Any
+  /** Bytes. */
+  readonly size: number
 }
 
 /**
@@ -79,11 +96,11 @@ export type Path = Either.Either<string, PandaInputError>
  * @category constructors
  */
 export const path = (template: TemplateStringsArray, ...segments: ReadonlyArray<string>): Path => {
-  const bad = segments.find((segment) =>
+  const bad = segments.some((segment) =>
     typeof segment !== "string" || segment.trim() === "" || segment === "." || segment === ".." ||
     !segment.isWellFormed()
   )
-  return bad === undefined
+  return !bad
     ? Either.right(String.raw({ raw: template }, ...segments.map(encodeURIComponent)))
     : Either.left(
       new PandaInputError({
@@ -108,17 +125,23 @@ export const Acknowledged: Schema.Schema<void, unknown> = Schema.transform(Schem
 })
 
 /**
+ * The client: the one service that operations need.
+ *
  * @since 0.1.0
  * @category tags
  */
 export class PandaClient extends Context.Tag("effect-panda/PandaClient")<PandaClient, PandaClient.Service>() {}
 
 /**
+ * Holds the type of the service.
+ *
  * @since 0.1.0
  * @category models
  */
 export declare namespace PandaClient {
   /**
+   * What a client does: runs operations, sends raw requests, and lends uploads its HTTP client.
+   *
    * @since 0.1.0
    * @category models
    */
@@ -188,6 +211,32 @@ export class CurrentTimeout extends Context.Reference<CurrentTimeout>()("effect-
   defaultValue: (): Duration.DurationInput => "30 seconds"
 }) {}
 
+/**
+ * What is done to each request last, once it is signed, and to those on an upload's location too; nothing by default.
+ * Set for a region of code by `withTransform`.
+ *
+ * @since 0.1.0
+ * @category references
+ */
+export class CurrentTransform extends Context.Reference<CurrentTransform>()(
+  "effect-panda/PandaClient/CurrentTransform",
+  { defaultValue: (): TransformRequest => Effect.succeed }
+) {}
+
+/**
+ * A change to a request, such as a header that a proxy wants. What is signed (method, host, path, parameters) has to
+ * stay as it is.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type TransformRequest = (
+  request: HttpClientRequest.HttpClientRequest
+) => Effect.Effect<HttpClientRequest.HttpClientRequest>
+
+/** Bytes a second that a file has at least: its time comes on top of the timeout. */
+const SLOWEST = 16 * 1024
+
 const requests = Metric.counter("panda_requests", {
   description: "Attempts of API requests, by operation and outcome",
   incremental: true
@@ -198,7 +247,11 @@ const retries = Metric.counter("panda_retries", {
   incremental: true
 })
 
-/** Delays by the schedule, or by the error's `Retry-After` where it has one. */
+/**
+ * Delays by the schedule, or by the error's `Retry-After` where it has one.
+ *
+ * @internal
+ */
 export const honourRetryAfter = <Out, In, R>(schedule: Schedule.Schedule<Out, In, R>): Schedule.Schedule<In, In, R> =>
   Schedule.modifyDelay(Schedule.passthrough(schedule), (error, delay) => {
     const asked = typeof error === "object" && error !== null && "retryAfter" in error ? error.retryAfter : undefined
@@ -220,39 +273,52 @@ const mayRepeat = (repeatable: boolean) => (error: PandaError): boolean => {
   }
 }
 
-const withoutRedirects = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-  Effect.flatMap(Effect.serviceOption(FetchHttpClient.RequestInit), (init) =>
-    Effect.provideService(effect, FetchHttpClient.RequestInit, {
-      ...Option.getOrUndefined(init),
-      // A redirect would carry the signature elsewhere, and fetch keeps the body in memory to be able to repeat it.
-      redirect: "error"
-    }))
+const parseJson = Schema.decode(Schema.parseJson())
 
+const withoutRedirects = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.flatMap(
+    Effect.serviceOption(FetchHttpClient.RequestInit),
+    (init) =>
+      Effect.provideService(effect, FetchHttpClient.RequestInit, {
+        ...Option.getOrUndefined(init),
+        // A redirect would carry the signature elsewhere, and fetch keeps the body in memory to be able to repeat it.
+        redirect: "error"
+      })
+  )
+
+/** Shows no value: it may be a secret, and of any length. */
 const inputError = (operation: string) => (error: ParseResult.ParseError) => {
   const issue = ParseResult.ArrayFormatter.formatErrorSync(error)[0]
   const parameter = issue?.path.join(".")
   return new PandaInputError({
     operation,
     parameter: parameter === "" ? undefined : parameter,
-    description: (issue?.message ?? "is not valid").replace(/\s+/g, " ")
+    description: issue?._tag === "Missing"
+      ? "is missing: pass it"
+      : (issue?.message ?? "is not valid").replace(/^Expected (.+?), actual .*$/s, "pass $1")
   })
 }
 
+/** Signing and `path` do not know what they are used for. */
+const inOperation = (operation: string) => ({ description, parameter }: PandaInputError) =>
+  new PandaInputError({ operation, parameter, description })
+
 const checkedPath = (operation: string, path: string): Path => {
   // What an URL would not leave as it is, is not what we would sign.
-  const unchanged = path.startsWith("/") && !path.startsWith("//") && path.isWellFormed() &&
-    URL.canParse(path, "http://panda") && new URL(path, "http://panda").href === `http://panda${path}` &&
-    !/[?#]/.test(path)
+  const unchanged = path.startsWith("/") && !/[?#]/.test(path) &&
+    URL.canParse(path, "http://panda") && new URL(path, "http://panda").href === `http://panda${path}`
   return unchanged ? Either.right(path) : Either.left(
     new PandaInputError({
       operation,
       parameter: "path",
-      description: "begins with / and has neither query nor characters to escape: pass parameters apart"
+      description: "has to begin with /, without a query and without characters to escape: pass parameters apart"
     })
   )
 }
 
 /**
+ * A client from credentials and any platform's `HttpClient`.
+ *
  * @since 0.1.0
  * @category constructors
  */
@@ -269,39 +335,69 @@ export const make: Effect.Effect<
   )
   const origin = new URL(credentials.baseUrl).origin
 
-  const send = (operation: string, method: Signature.Method, path: string, params: Signature.Params) =>
+  const noteStatus = ({ status }: { readonly status: number }) =>
+    Effect.annotateCurrentSpan("http.response.status_code", status)
+
+  const send = (
+    operation: string,
+    method: Signature.Method,
+    path: string,
+    params: Signature.Params,
+    file?: File
+  ) =>
     Effect.gen(function*() {
       const cloudId = (yield* CurrentCloud) ?? credentials.cloudId
-      const signed = yield* Signature.signWith({ ...credentials, cloudId }, method, path, params)
+      const signed = yield* Signature.signWith({ ...credentials, cloudId }, method, path, params).pipe(
+        Effect.mapError(inOperation(operation))
+      )
       const inQuery = method === "GET" || method === "DELETE"
       const url = `${credentials.baseUrl}${path}${inQuery ? `?${Signature.encode(signed)}` : ""}`
       const request = HttpClientRequest.make(method)(url, { headers: { accept: "application/json" } })
-      return yield* httpClient.execute(
-        inQuery
-          ? request
-          : HttpClientRequest.setBody(
-            request,
-            HttpBody.text(Signature.encode(signed), "application/x-www-form-urlencoded")
-          )
-      )
-    }).pipe(Effect.catchTags({
-      RequestError: (error) => fromHttpClientError(operation, origin, error),
-      ResponseError: (error) => fromHttpClientError(operation, origin, error)
-    }))
+      const body = inQuery
+        ? HttpBody.empty
+        : file === undefined
+        ? HttpBody.text(Signature.encode(signed), "application/x-www-form-urlencoded")
+        : yield* multipart.body(signed, file.source, file.size)
+      const transform = yield* CurrentTransform
+      return yield* httpClient.execute(yield* transform(HttpClientRequest.setBody(request, body)))
+    }).pipe(
+      Effect.tap(noteStatus),
+      Effect.catchTags({
+        RequestError: (error) => fromHttpClientError(operation, origin, error),
+        ResponseError: (error) => fromHttpClientError(operation, origin, error)
+      })
+    )
 
-  const timely = (operation: string) => <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+  const timely = (operation: string, file?: File) => <A, E, R>(effect: Effect.Effect<A, E, R>) =>
     Effect.flatMap(CurrentTimeout, (duration) =>
       Effect.timeoutFail(effect, {
-        duration,
-        onTimeout: () =>
-          new PandaTransportError({ operation, reason: "Timeout", ambiguous: true, host: origin })
+        duration: Duration.sum(Duration.decode(duration), Duration.seconds((file?.size ?? 0) / SLOWEST)),
+        onTimeout: () => new PandaTransportError({ operation, reason: "Timeout", ambiguous: true, host: origin })
       }))
 
-  const attempt = (operation: string, method: Signature.Method, path: string, params: Signature.Params) =>
+  const count = (operation: string, outcome: string) =>
+    Metric.increment(requests).pipe(Effect.tagMetrics({ operation, outcome }))
+
+  const attempt = (operation: string, file?: File) => <A, E extends PandaError>(effect: Effect.Effect<A, E>) =>
+    effect.pipe(
+      timely(operation, file),
+      Effect.tapBoth({
+        onSuccess: () => count(operation, "success"),
+        onFailure: (error) => count(operation, error._tag)
+      }),
+      Effect.withSpan("Panda.attempt", { kind: "client", captureStackTrace: false })
+    )
+
+  const exchange = (
+    operation: string,
+    method: Signature.Method,
+    path: string,
+    params: Signature.Params,
+    file?: File
+  ) =>
     Effect.gen(function*() {
-      const response = yield* send(operation, method, path, params)
+      const response = yield* send(operation, method, path, params, file)
       const { headers, status } = response
-      yield* Effect.annotateCurrentSpan("http.response.status_code", status)
       const text = yield* body.text(response).pipe(
         Effect.mapError((error) => fromHttpClientError(operation, origin, error))
       )
@@ -311,45 +407,33 @@ export const make: Effect.Effect<
       const answer: Answer = { status, headers, text: text.value }
       const error = fromAnswer(operation, answer, yield* DateTime.now)
       return yield* Option.isSome(error) ? Effect.fail(error.value) : Effect.succeed(answer)
-    }).pipe(
-      timely(operation),
-      Effect.tapBoth({
-        onSuccess: () => count(operation, "success"),
-        onFailure: (error) => count(operation, error._tag)
-      }),
-      Effect.withSpan("Panda.attempt", { kind: "client", captureStackTrace: false })
-    )
-
-  const count = (operation: string, outcome: string) =>
-    Metric.increment(requests).pipe(Effect.tagMetrics({ operation, outcome }))
+    }).pipe(attempt(operation, file))
 
   /** A signature that has expired at once means that our clock is wrong: take the server's, and sign again once. */
-  const synchronized = <A, E, R>(effect: Effect.Effect<A, PandaError | E, R>) =>
-    Effect.catchIf(
+  const synchronized = <A>(effect: Effect.Effect<A, PandaError>): Effect.Effect<A, PandaError> =>
+    Effect.catchTag(
       effect,
-      (error): error is Extract<PandaError, { _tag: "PandaAuthError" }> =>
-        error instanceof Object && "_tag" in error && error._tag === "PandaAuthError",
+      "PandaAuthError",
       (error) =>
         error.reason === "SignatureExpired" && error.serverTime !== undefined
-          ? Effect.flatMap(
-            credentials.synchronize(error.serverTime),
-            (moved): Effect.Effect<A, PandaError | E, R> => moved ? effect : Effect.fail(error)
-          )
+          ? Effect.zipRight(credentials.synchronize(error.serverTime), effect)
           : Effect.fail(error)
     )
 
   const retrying = (operation: string, repeatable: boolean) => <A, E extends PandaError>(effect: Effect.Effect<A, E>) =>
     Effect.flatMap(CurrentRetry, (policy) =>
-      policy === "none" ? effect : Effect.retry(effect, {
-        schedule: honourRetryAfter(policy).pipe(
-          Schedule.tapOutput((error) =>
-            Effect.logDebug(`Panda.${operation}: sending again`, error.message).pipe(
-              Effect.zipRight(Metric.increment(retries).pipe(Effect.tagMetrics({ operation })))
+      policy === "none" ? effect : Effect.retry(
+        effect,
+        honourRetryAfter(policy).pipe(
+          Schedule.whileInput(mayRepeat(repeatable)),
+          Schedule.onDecision((error, decision) =>
+            ScheduleDecision.isDone(decision) ? Effect.void : Effect.zipRight(
+              Effect.logDebug(`Panda.${operation}: sending again`, error.message),
+              Metric.increment(retries).pipe(Effect.tagMetrics({ operation }))
             )
           )
-        ),
-        while: mayRepeat(repeatable)
-      }))
+        )
+      ))
 
   const traced = (operation: string, method: string, path: Path) => <A, E, R>(effect: Effect.Effect<A, E, R>) =>
     Effect.withSpan(effect, `Panda.${operation}`, {
@@ -362,17 +446,24 @@ export const make: Effect.Effect<
     })
 
   const request: PandaClient.Service["request"] = (operation) => {
-    const { input, method, name, params, repeatable = method !== "POST", result } = operation
+    const { file, input, method, name, params, repeatable = method !== "POST", result } = operation
     return Effect.gen(function*() {
-      const path = yield* Either.mapLeft(operation.path, (error) => new PandaInputError({ ...error, operation: name }))
+      const path = yield* Either.mapLeft(operation.path, inOperation(name))
       const wire = input === undefined
         ? (params ?? {}) as Signature.Params
         : yield* Effect.mapError(Schema.encode(input)(params ?? {} as never), inputError(name))
-      const answer = yield* attempt(name, method, path, wire).pipe(synchronized, retrying(name, repeatable))
+      const answer = yield* exchange(name, method, path, wire, file).pipe(
+        synchronized,
+        retrying(name, repeatable),
+        Effect.tapBoth({
+          onSuccess: noteStatus,
+          onFailure: (error) => "status" in error ? noteStatus(error) : Effect.void
+        })
+      )
       // Panda answers some requests with nothing at all (contract 5).
       const json = answer.text.trim() === "" ? "null" : answer.text
       return yield* Effect.mapError(
-        Schema.decodeUnknown(Schema.parseJson(result))(json),
+        Effect.flatMap(parseJson(json), Schema.decodeUnknown(result)),
         (error) => fromParseError(name, answer, error)
       )
     }).pipe(traced(name, method, operation.path))
@@ -381,8 +472,9 @@ export const make: Effect.Effect<
   const execute: PandaClient.Service["execute"] = (method, path, params = {}) => {
     const checked = checkedPath("PandaClient.execute", path)
     return Effect.flatMap(checked, (path) => send("PandaClient.execute", method, path, params)).pipe(
-      timely("PandaClient.execute"),
+      attempt("PandaClient.execute"),
       retrying("PandaClient.execute", method !== "POST"),
+      Effect.tap(noteStatus),
       traced("PandaClient.execute", method, checked)
     )
   }
@@ -391,6 +483,8 @@ export const make: Effect.Effect<
 })
 
 /**
+ * The client as a layer; `layerConfig` brings the credentials along.
+ *
  * @since 0.1.0
  * @category layers
  */
@@ -411,7 +505,13 @@ export const layerConfig = (
   Layer.provide(layer, Credentials.layerConfig(overrides))
 
 /**
- * Runs the operations of an effect against another cloud of the account.
+ * Runs the operations of an effect against another cloud of the account (contract 2.1).
+ *
+ * @example
+ * import { PandaClient, Videos } from "effect-panda"
+ *
+ * const newest = Videos.list({ per_page: 5 })
+ * const newestThere = newest.pipe(PandaClient.withCloud("other-cloud-id"))
  *
  * @since 0.1.0
  * @category combinators
@@ -454,6 +554,21 @@ export const withTimeout: {
 )
 
 /**
+ * Changes the requests of an effect, once they are signed.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const withTransform: {
+  (transform: TransformRequest): <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+  <A, E, R>(self: Effect.Effect<A, E, R>, transform: TransformRequest): Effect.Effect<A, E, R>
+} = dual(
+  2,
+  <A, E, R>(self: Effect.Effect<A, E, R>, transform: TransformRequest) =>
+    Effect.provideService(self, CurrentTransform, transform)
+)
+
+/**
  * Runs an operation: checks its parameters, then signs, sends, and where it is allowed sends again, maps an error answer
  * to its `PandaError`, and decodes the result.
  *
@@ -462,8 +577,7 @@ export const withTimeout: {
  */
 export const request = <A, I, P, W extends Signature.Params>(
   operation: Operation<A, I, P, W>
-): Effect.Effect<A, PandaError, PandaClient> =>
-  Effect.flatMap(PandaClient, (client) => client.request(operation))
+): Effect.Effect<A, PandaError, PandaClient> => Effect.flatMap(PandaClient, (client) => client.request(operation))
 
 /**
  * Sends a signed request and gives its answer as it is, whatever its status. Retried only where no answer came.
@@ -489,7 +603,8 @@ interface Raw {
   ): Effect.Effect<A, PandaError, PandaClient>
 }
 
-const raw = (method: Signature.Method): Raw => (
+const raw = (method: Signature.Method): Raw =>
+(
   path: string,
   params: Signature.Params = {},
   result: Schema.Schema<unknown> = Schema.Unknown

@@ -32,7 +32,7 @@ const response = {
 /** Where an upload stood: resuming from it continues at the acknowledged byte. */
 const state = Schema.optional(Schema.typeSchema(UploadState))
 
-const retryAfter = Schema.optional(Schema.DurationFromSelf)
+const retryAfter = Schema.optional(Schema.Duration)
 
 const answer = (
   self: { operation: string; status: number; error?: string | undefined; description?: string | undefined },
@@ -58,6 +58,11 @@ export class PandaInputError extends Schema.TaggedError<PandaInputError>("effect
     description: Schema.String
   }
 ) {
+  /**
+   * Whether trying again later can help.
+   *
+   * @since 0.1.0
+   */
   readonly isRetryable: boolean = false
   override get message(): string {
     return `${this.operation}: ${this.parameter === undefined ? "" : `${this.parameter}: `}${this.description}`
@@ -76,9 +81,14 @@ export class PandaAuthError extends Schema.TaggedError<PandaAuthError>("effect-p
     ...response,
     reason: Schema.Literal("SignatureMismatch", "SignatureExpired", "Unknown"),
     /** The server's clock, when it told. */
-    serverTime: Schema.optional(Schema.DateTimeUtcFromSelf)
+    serverTime: Schema.optional(Schema.DateTimeUtc)
   }
 ) {
+  /**
+   * Whether trying again later can help.
+   *
+   * @since 0.1.0
+   */
   readonly isRetryable: boolean = false
   override get message(): string {
     return answer(
@@ -100,6 +110,11 @@ export class PandaNotFound extends Schema.TaggedError<PandaNotFound>("effect-pan
   "PandaNotFound",
   response
 ) {
+  /**
+   * Whether trying again later can help.
+   *
+   * @since 0.1.0
+   */
   readonly isRetryable: boolean = false
   override get message(): string {
     return answer(this, "Check the id and that it belongs to this cloud")
@@ -116,6 +131,11 @@ export class PandaRejected extends Schema.TaggedError<PandaRejected>("effect-pan
   "PandaRejected",
   response
 ) {
+  /**
+   * Whether trying again later can help.
+   *
+   * @since 0.1.0
+   */
   get isRetryable(): boolean {
     return this.status === 408
   }
@@ -138,6 +158,11 @@ export class PandaFileTooLarge extends Schema.TaggedError<PandaFileTooLarge>("ef
     limit: Schema.optional(Schema.Number)
   }
 ) {
+  /**
+   * Whether trying again later can help.
+   *
+   * @since 0.1.0
+   */
   readonly isRetryable: boolean = false
   override get message(): string {
     return answer(this, "Use a smaller file or ask Panda for a larger limit")
@@ -154,6 +179,11 @@ export class PandaRateLimited extends Schema.TaggedError<PandaRateLimited>("effe
   "PandaRateLimited",
   { ...response, retryAfter }
 ) {
+  /**
+   * Whether trying again later can help.
+   *
+   * @since 0.1.0
+   */
   readonly isRetryable: boolean = true
   override get message(): string {
     return answer(this, `Wait ${wait(this.retryAfter)} and send fewer requests at a time`)
@@ -170,6 +200,11 @@ export class PandaServerError extends Schema.TaggedError<PandaServerError>("effe
   "PandaServerError",
   { ...response, retryAfter }
 ) {
+  /**
+   * Whether trying again later can help.
+   *
+   * @since 0.1.0
+   */
   readonly isRetryable: boolean = true
   override get message(): string {
     return answer(this, `Try again in ${wait(this.retryAfter)}`)
@@ -197,6 +232,11 @@ export class PandaTransportError extends Schema.TaggedError<PandaTransportError>
     code: Schema.optional(Schema.String)
   }
 ) {
+  /**
+   * Whether trying again later can help.
+   *
+   * @since 0.1.0
+   */
   readonly isRetryable: boolean = true
   override get message(): string {
     const code = this.code === undefined ? "" : ` (${this.code})`
@@ -227,6 +267,11 @@ export class PandaDecodeError extends Schema.TaggedError<PandaDecodeError>("effe
     body: Schema.optional(Schema.String)
   }
 ) {
+  /**
+   * Whether trying again later can help.
+   *
+   * @since 0.1.0
+   */
   readonly isRetryable: boolean = false
   override get message(): string {
     const place = this.path.length === 0 ? "the answer" : `the answer at ${this.path.join(".")}`
@@ -250,6 +295,11 @@ export class PandaSourceError extends Schema.TaggedError<PandaSourceError>("effe
     state
   }
 ) {
+  /**
+   * Whether trying again later can help.
+   *
+   * @since 0.1.0
+   */
   readonly isRetryable: boolean = false
   override get message(): string {
     const words = {
@@ -274,6 +324,11 @@ export class PandaSessionExpired extends Schema.TaggedError<PandaSessionExpired>
   "PandaSessionExpired",
   { operation: Schema.String, status: Schema.Int, state }
 ) {
+  /**
+   * Whether trying again later can help.
+   *
+   * @since 0.1.0
+   */
   readonly isRetryable: boolean = false
   override get message(): string {
     return `${this.operation}: the upload session is gone (${this.status}). Start a new upload, or set onExpired to restart`
@@ -290,6 +345,11 @@ export class PandaUploadRejected extends Schema.TaggedError<PandaUploadRejected>
   "PandaUploadRejected",
   { ...response, state }
 ) {
+  /**
+   * Whether trying again later can help.
+   *
+   * @since 0.1.0
+   */
   readonly isRetryable: boolean = false
   override get message(): string {
     return answer(this, "Change the upload as Panda says, then start a new one")
@@ -309,6 +369,11 @@ export class PandaUploadProtocolError
     { operation: Schema.String, status: Schema.Int, description: Schema.String, state }
   )
 {
+  /**
+   * Whether trying again later can help.
+   *
+   * @since 0.1.0
+   */
   readonly isRetryable: boolean = false
   override get message(): string {
     return `${this.operation}: ${this.description} (status ${this.status}). Check that nothing between rewrites the answers, then resume`
@@ -337,6 +402,11 @@ export class PandaUploadStalled extends Schema.TaggedError<PandaUploadStalled>("
     state
   }
 ) {
+  /**
+   * Whether trying again later can help.
+   *
+   * @since 0.1.0
+   */
   readonly isRetryable: boolean = true
   override get message(): string {
     const words = {
@@ -350,6 +420,81 @@ export class PandaUploadStalled extends Schema.TaggedError<PandaUploadStalled>("
 }
 
 /**
+ * Another process is uploading the same source.
+ *
+ * @since 0.1.0
+ * @category upload errors
+ */
+export class PandaUploadLocked extends Schema.TaggedError<PandaUploadLocked>("effect-panda/PandaUploadLocked")(
+  "PandaUploadLocked",
+  { operation: Schema.String, name: Schema.String }
+) {
+  /**
+   * Whether trying again later can help.
+   *
+   * @since 0.1.0
+   */
+  readonly isRetryable: boolean = true
+  override get message(): string {
+    return `${this.operation}: ${this.name} is being uploaded by another process. Wait for it, or end it`
+  }
+}
+
+/**
+ * An encoding failed; only who asks for it gets this instead of the encoding.
+ *
+ * @since 0.1.0
+ * @category waiting errors
+ */
+export class PandaEncodingFailed extends Schema.TaggedError<PandaEncodingFailed>("effect-panda/PandaEncodingFailed")(
+  "PandaEncodingFailed",
+  {
+    operation: Schema.String,
+    /** The encoding's id. */
+    id: Schema.String,
+    profile_name: Schema.optional(Schema.String),
+    /** Such as `FormatNotRecognised`; an open set (contract 4). */
+    error_class: Schema.optional(Schema.String),
+    error_message: Schema.optional(Schema.String)
+  }
+) {
+  /**
+   * Whether trying again later can help.
+   *
+   * @since 0.1.0
+   */
+  readonly isRetryable: boolean = false
+  override get message(): string {
+    const why = [this.error_class, this.error_message].filter((text) => text !== undefined).join(", ")
+    const profile = this.profile_name === undefined ? "" : ` (${this.profile_name})`
+    return `${this.operation}: encoding ${this.id}${profile} failed: ${
+      why || "Panda does not say why"
+    }. Mend the cause, then use Encodings.retry`
+  }
+}
+
+/**
+ * The waiting came to its end, by its timeout or its schedule, before Panda did.
+ *
+ * @since 0.1.0
+ * @category waiting errors
+ */
+export class PandaStillProcessing extends Schema.TaggedError<PandaStillProcessing>("effect-panda/PandaStillProcessing")(
+  "PandaStillProcessing",
+  { operation: Schema.String, id: Schema.String }
+) {
+  /**
+   * Whether trying again later can help.
+   *
+   * @since 0.1.0
+   */
+  readonly isRetryable: boolean = true
+  override get message(): string {
+    return `${this.operation}: Panda is still working on ${this.id}. Wait again, or longer`
+  }
+}
+
+/**
  * What an operation of the API can fail with.
  *
  * @since 0.1.0
@@ -358,6 +503,8 @@ export class PandaUploadStalled extends Schema.TaggedError<PandaUploadStalled>("
 export type PandaError = typeof PandaError.Type
 
 /**
+ * The errors of the API as one schema.
+ *
  * @since 0.1.0
  * @category schemas
  */
@@ -382,6 +529,8 @@ export const PandaError = Schema.Union(
 export type UploadError = typeof UploadError.Type
 
 /**
+ * The errors of uploads as one schema, those of the API included.
+ *
  * @since 0.1.0
  * @category schemas
  */
@@ -391,16 +540,21 @@ export const UploadError = Schema.Union(
   PandaSessionExpired,
   PandaUploadRejected,
   PandaUploadProtocolError,
-  PandaUploadStalled
+  PandaUploadStalled,
+  PandaUploadLocked
 )
 
 /**
+ * Whether it is an error of an operation.
+ *
  * @since 0.1.0
  * @category guards
  */
 export const isPandaError: (u: unknown) => u is PandaError = Schema.is(PandaError)
 
 /**
+ * Whether it is an error of an upload or of an operation.
+ *
  * @since 0.1.0
  * @category guards
  */
@@ -449,7 +603,7 @@ export const fromAnswer = (
   const named = ErrorBody(answer.text)
   const ok = answer.status >= 200 && answer.status < 300
   if (ok && Option.isNone(named)) return Option.none()
-  const error = Option.getOrUndefined(Option.map(named, ({ error }) => String(error)))
+  const error = Option.getOrUndefined(Option.map(named, ({ error }) => excerpt(String(error))))
   const message = Option.getOrUndefined(named)?.message
   const description = typeof message === "string" ? excerpt(message) : undefined
   const fields = { operation, status: answer.status, error, description, body: excerpt(answer.text) }
@@ -479,6 +633,8 @@ export const fromAnswer = (
 }
 
 /**
+ * What it means that a body does not match its schema. Keeps the place of the mismatch and the beginning of the body.
+ *
  * @since 0.1.0
  * @category constructors
  */
@@ -515,7 +671,14 @@ const UNREACHED = new Set([
   "ConnectionRefused"
 ])
 
-const BROKEN = new Set(["ECONNRESET", "EPIPE", "ECONNABORTED", "UND_ERR_SOCKET", "UND_ERR_ABORTED", "ERR_STREAM_PREMATURE_CLOSE"])
+const BROKEN = new Set([
+  "ECONNRESET",
+  "EPIPE",
+  "ECONNABORTED",
+  "UND_ERR_SOCKET",
+  "UND_ERR_ABORTED",
+  "ERR_STREAM_PREMATURE_CLOSE"
+])
 
 const TIMED_OUT = new Set(["ETIMEDOUT", "UND_ERR_HEADERS_TIMEOUT", "UND_ERR_BODY_TIMEOUT", "ESOCKETTIMEDOUT"])
 
@@ -572,17 +735,27 @@ const retryAfterOf = (headers: Headers.Headers, now: DateTime.Utc): Duration.Dur
 
 const httpDate = (text: string): Option.Option<DateTime.Utc> =>
   /^[A-Z][a-z]{2,8}, \d{2}[ -][A-Z][a-z]{2}[ -]\d{2,4} \d{2}:\d{2}:\d{2} GMT$/.test(text.trim())
-    ? DateTime.make(text.trim())
+    // As a Date: DateTime would add a time zone of its own.
+    ? DateTime.make(new Date(text.trim()))
     : Option.none()
 
 const EXCERPT = 300
 
-/** The beginning of what a server sent, in one line, without what it may have echoed of a request. */
+/**
+ * The beginning of what a server sent, in one line, without what it may have echoed of a request.
+ *
+ * @internal
+ */
 export const excerpt = (text: string): string => {
   const line = text
     .slice(0, 4 * EXCERPT)
-    .replace(/((?:signature|token|access_key|secret_key)["']?\s*(?:=|:|%3D)\s*["']?)[^\s&"'<>,}]+/gi, "$1<redacted>")
-    .replace(/https?:(?:\\?\/){2}[^\s"'<>]*/gi, "<redacted url>")
+    .replace(
+      /((?:signature|token|access_key|secret_key)[\\"']*\s*(?:=|:|%3D)\s*[\\"']*)[^\s&\\"'<>,}]+/gi,
+      "$1<redacted>"
+    )
+    .replace(/\bclou_\w+/g, "<redacted>")
+    .replace(/https?:(?:\\*\/){2}[^\s"'<>]*/gi, "<redacted url>")
+    .replace(/(\/[^\s"'<>?]*\?)[^\s"'<>]+/g, "$1<redacted>")
     .replace(/\s+/g, " ")
     .trim()
   return line.length > EXCERPT ? `${line.slice(0, EXCERPT)}…` : line

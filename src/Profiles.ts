@@ -3,15 +3,22 @@
  *
  * @since 0.1.0
  */
-import type * as Effect from "effect/Effect"
+import * as Effect from "effect/Effect"
+import type * as Option from "effect/Option"
+import type * as Predicate from "effect/Predicate"
+import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
-import type * as Stream from "effect/Stream"
+import * as Stream from "effect/Stream"
+import * as Struct from "effect/Struct"
+import * as Encodings from "./Encodings.js"
 import { pathFormat } from "./internal/creation.js"
+import * as entity from "./internal/entity.js"
 import * as paging from "./internal/paging.js"
 import { Profile } from "./internal/profile.js"
 import * as PandaClient from "./PandaClient.js"
 import { path } from "./PandaClient.js"
-import type { PandaError } from "./PandaError.js"
+import { type PandaError, PandaInputError } from "./PandaError.js"
+import type * as Signature from "./Signature.js"
 
 export {
   /**
@@ -24,19 +31,23 @@ export {
 }
 
 /**
+ * Which page of profiles to list.
+ *
  * @since 0.1.0
  * @category models
  */
 export interface Filter extends Schema.Schema.Type<typeof Filter> {}
 
 /**
+ * `Filter` as it is checked before it is sent: pages from 1, at most 100 on a page (contract 5.1).
+ *
  * @since 0.1.0
  * @category schemas
  */
 export const Filter = Schema.Struct(paging.page)
 
 /**
- * One page of profiles.
+ * One page of profiles (contract 5).
  *
  * @since 0.1.0
  * @category operations
@@ -52,7 +63,7 @@ export const list = (filter: Filter = {}): Effect.Effect<ReadonlyArray<Profile>,
   })
 
 /**
- * All profiles, a request for each page as it is pulled.
+ * All profiles, a request for each page as it is pulled (contract 5.1).
  *
  * @since 0.1.0
  * @category operations
@@ -88,6 +99,8 @@ const optional = <A, I>(schema: Schema.Schema<A, I>) => Schema.optional(Schema.N
 export interface Settings extends Schema.Schema.Type<typeof Settings> {}
 
 /**
+ * `Settings` as they are checked before they are sent.
+ *
  * @since 0.1.0
  * @category schemas
  */
@@ -137,6 +150,10 @@ export const Settings = Schema.Struct({
   priority: optional(Schema.Int)
 })
 
+const Absent = Schema.Undefined.annotations({
+  message: () => "a profile is made from a preset or from a command: leave one of them out"
+})
+
 /**
  * A profile made from one of Panda's presets, such as `h264`.
  *
@@ -146,6 +163,8 @@ export const Settings = Schema.Struct({
 export interface CreateFromPreset extends Schema.Schema.Type<typeof CreateFromPreset> {}
 
 /**
+ * `CreateFromPreset` as it is checked before it is sent (contract 10).
+ *
  * @since 0.1.0
  * @category schemas
  */
@@ -153,7 +172,7 @@ export const CreateFromPreset = Schema.Struct({
   ...Settings.fields,
   preset_name: Schema.NonEmptyString,
   extname: Schema.optional(Schema.NonEmptyString),
-  command: Schema.optional(Schema.Undefined)
+  command: Schema.optional(Absent)
 })
 
 /**
@@ -165,6 +184,8 @@ export const CreateFromPreset = Schema.Struct({
 export interface CreateFromCommand extends Schema.Schema.Type<typeof CreateFromCommand> {}
 
 /**
+ * `CreateFromCommand` as it is checked before it is sent (contract 10).
+ *
  * @since 0.1.0
  * @category schemas
  */
@@ -175,11 +196,11 @@ export const CreateFromCommand = Schema.Struct({
   command: Schema.NonEmptyString,
   /** With its dot. */
   extname: Schema.NonEmptyString,
-  preset_name: Schema.optional(Schema.Undefined)
+  preset_name: Schema.optional(Absent)
 })
 
 /**
- * Makes a profile.
+ * Makes a profile (contract 5 and 10). `PandaRejected` if its name is taken.
  *
  * @since 0.1.0
  * @category operations
@@ -187,27 +208,296 @@ export const CreateFromCommand = Schema.Struct({
 export const create = (
   params: CreateFromPreset | CreateFromCommand
 ): Effect.Effect<Profile, PandaError, PandaClient.PandaClient> =>
+  params.command === undefined ? createWith(CreateFromPreset, params) : createWith(CreateFromCommand, params)
+
+const createWith = <P, W extends Signature.Params>(input: Schema.Schema<P, W>, params: P) =>
   PandaClient.request({
     name: "Profiles.create",
     method: "POST",
     path: path`/profiles.json`,
     params,
-    input: Schema.Union(CreateFromPreset, CreateFromCommand),
+    input,
     result: Profile
   })
 
-const del = (idOrName: string): Effect.Effect<void, PandaError, PandaClient.PandaClient> =>
+/**
+ * What of a profile can be changed; what is left out stays as it is.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Update extends Schema.Schema.Type<typeof Update> {}
+
+/**
+ * `Update` as it is checked before it is sent.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const Update = Schema.Struct({
+  ...Settings.fields,
+  extname: Schema.optional(Schema.NonEmptyString),
+  command: Schema.optional(Schema.NonEmptyString)
+})
+
+/**
+ * Changes a profile (contract 5). Encodings that were made with it stay as they are.
+ *
+ * @since 0.1.0
+ * @category operations
+ */
+export const update = (
+  profile: entity.Ref,
+  params: Update
+): Effect.Effect<Profile, PandaError, PandaClient.PandaClient> =>
+  PandaClient.request({
+    name: "Profiles.update",
+    method: "PUT",
+    path: path`/profiles/${entity.idOf(profile)}.json`,
+    params,
+    input: Update,
+    result: Profile
+  })
+
+const attributes = Struct.keys(Update.fields)
+
+/**
+ * Sends what has changed of a profile, and nothing at all if nothing has. An attribute that is gone is cleared.
+ *
+ * @since 0.1.0
+ * @category operations
+ */
+export const save = (before: Profile, after: Profile): Effect.Effect<Profile, PandaError, PandaClient.PandaClient> => {
+  const changes = entity.changes(attributes, before, after)
+  // What Panda may have put into an attribute is more than what it takes; `update` checks it.
+  return Object.keys(changes).length === 0 ? Effect.succeed(after) : update(before, changes as Update)
+}
+
+const del = (profile: entity.Ref): Effect.Effect<void, PandaError, PandaClient.PandaClient> =>
   PandaClient.request({
     name: "Profiles.delete",
     method: "DELETE",
-    path: path`/profiles/${idOrName}.json`,
+    path: path`/profiles/${entity.idOf(profile)}.json`,
     result: PandaClient.Acknowledged
   })
 
 export {
   /**
+   * Deletes a profile, by its id or its name (contract 5).
+   *
    * @since 0.1.0
    * @category operations
    */
   del as delete
+}
+
+/**
+ * The encodings made with a profile, one page. Not in Panda's documentation; its own Ruby client does it.
+ *
+ * @since 0.1.0
+ * @category operations
+ */
+export const encodings = (
+  profile: entity.Ref,
+  filter: Pick<Encodings.Filter, "page" | "per_page" | "status"> = {}
+): Effect.Effect<ReadonlyArray<Encodings.Encoding>, PandaError, PandaClient.PandaClient> =>
+  PandaClient.request({
+    name: "Profiles.encodings",
+    method: "GET",
+    path: path`/profiles/${entity.idOf(profile)}/encodings.json`,
+    params: filter,
+    input: Encodings.Filter.pick("page", "per_page", "status"),
+    result: Schema.Array(Encodings.Encoding)
+  })
+
+/**
+ * The newest profile.
+ *
+ * @since 0.1.0
+ * @category operations
+ */
+export const first = (
+  filter: Filter = {}
+): Effect.Effect<Option.Option<Profile>, PandaError, PandaClient.PandaClient> => entity.first(list, filter)
+
+/**
+ * All profiles for which the predicate holds.
+ *
+ * @since 0.1.0
+ * @category operations
+ */
+export const where = (
+  predicate: Predicate.Predicate<Profile>,
+  filter: Filter = {}
+): Stream.Stream<Profile, PandaError, PandaClient.PandaClient> => Stream.filter(all(filter), predicate)
+
+/**
+ * The profile as it is now.
+ *
+ * @since 0.1.0
+ * @category operations
+ */
+export const reload = (profile: Profile): Effect.Effect<Profile, PandaError, PandaClient.PandaClient> =>
+  find(profile.id)
+
+/**
+ * Whether it was made from a preset, and not from a command.
+ *
+ * @since 0.1.0
+ * @category guards
+ */
+export const isPreset = (profile: Profile): boolean =>
+  profile.preset_name !== undefined && profile.command === undefined
+
+/**
+ * The profile as Panda writes it, with all its attributes.
+ *
+ * @since 0.1.0
+ * @category conversions
+ */
+export const toJson: (profile: Profile, indent?: number) => string = entity.toJson(Profile)
+
+/**
+ * The profile without its id.
+ *
+ * @since 0.1.0
+ * @category conversions
+ */
+export const dup: (profile: Profile) => Omit<Profile, "id"> = entity.dup
+
+/**
+ * Panda's presets, with what is documented of their defaults (contract 10). There may be others: any name can be passed.
+ *
+ * @since 0.1.0
+ * @category presets
+ */
+export const presets = [
+  { preset_name: "h264", width: 640, height: 480, video_bitrate: 500, audio_bitrate: 128, h264_profile: "high" },
+  { preset_name: "h264.hi", width: 1280, height: 720, video_bitrate: 1000 },
+  { preset_name: "webm" },
+  { preset_name: "webm.hi" },
+  { preset_name: "ogg" },
+  { preset_name: "ogg.hi" },
+  { preset_name: "hls.variant", video_bitrate: 500, audio_bitrate: 56 },
+  { preset_name: "hls.variant.audio", audio_bitrate: 56 },
+  { preset_name: "hls.variant.playlist", variants: "hls.*" },
+  { preset_name: "hss" },
+  { preset_name: "mp3", audio_bitrate: 192 },
+  { preset_name: "aac", audio_bitrate: 192 },
+  { preset_name: "vorbis", audio_bitrate: 192 },
+  { preset_name: "thumbnail" },
+  { preset_name: "jpeg" }
+] as const satisfies ReadonlyArray<CreateFromPreset>
+
+/**
+ * A profile as it shall be; the name tells which one.
+ *
+ * @since 0.1.0
+ * @category syncing
+ */
+export type Desired = (CreateFromPreset | CreateFromCommand) & { readonly name: string }
+
+/**
+ * How far `sync` goes.
+ *
+ * @since 0.1.0
+ * @category syncing
+ */
+export interface SyncOptions {
+  /** Whether only to tell what would be done. */
+  readonly dryRun?: boolean | undefined
+  /** Whether profiles that are not desired are deleted; by default they stay. */
+  readonly prune?: boolean | undefined
+}
+
+/**
+ * What was done, or would be; profiles by their names.
+ *
+ * @since 0.1.0
+ * @category syncing
+ */
+export interface SyncReport {
+  readonly created: ReadonlyArray<string>
+  readonly updated: ReadonlyArray<{ readonly name: string; readonly changes: ReadonlyArray<Change> }>
+  readonly unchanged: ReadonlyArray<string>
+  readonly removed: ReadonlyArray<string>
+}
+
+/**
+ * An attribute of a profile, before and after.
+ *
+ * @since 0.1.0
+ * @category syncing
+ */
+export interface Change {
+  readonly attribute: string
+  readonly before: unknown
+  readonly after: unknown
+}
+
+/**
+ * Makes the profiles of the cloud what is desired: creates those whose name is new, updates what differs in those that
+ * are there, and with `prune` deletes the others. Attributes that are not mentioned stay as they are. The preset of a
+ * profile cannot be changed: that is a `PandaInputError`, before anything is done, and so is a name that comes twice.
+ *
+ * @since 0.1.0
+ * @category syncing
+ */
+export const sync = (
+  desired: ReadonlyArray<Desired>,
+  { dryRun = false, prune = false }: SyncOptions = {}
+): Effect.Effect<SyncReport, PandaError, PandaClient.PandaClient> =>
+  Effect.gen(function*() {
+    const refuse = (parameter: string, description: string) =>
+      new PandaInputError({ operation: "Profiles.sync", parameter, description })
+    const names = new Set<string>()
+    for (const { name } of desired) {
+      if (names.has(name)) return yield* refuse(name, "is desired twice: leave one of them out")
+      names.add(name)
+    }
+    const present = new Map(
+      Array.from(yield* Stream.runCollect(all()), (profile) => [profile.name ?? profile.id, profile])
+    )
+    const known = desired.flatMap((wanted) => {
+      const profile = present.get(wanted.name)
+      return profile === undefined ? [] : [{ wanted, profile, changes: differences(profile, wanted) }]
+    })
+    const moved = known.find(({ profile, wanted }) =>
+      wanted.preset_name !== undefined && profile.preset_name !== undefined &&
+      wanted.preset_name !== profile.preset_name
+    )
+    if (moved !== undefined) {
+      return yield* refuse(moved.wanted.name, "is made from another preset: delete it, or desire another name")
+    }
+    const missing = desired.filter(({ name }) => !present.has(name))
+    const differing = known.filter(({ changes }) => changes.length > 0)
+    const superfluous = prune ? Array.from(present.values()).filter(({ name }) => !names.has(name ?? "")) : []
+
+    if (!dryRun) {
+      yield* Effect.forEach(missing, create)
+      yield* Effect.forEach(differing, ({ changes, profile }) =>
+        update(profile, Object.fromEntries(changes.map(({ after, attribute }) => [attribute, after]))))
+      yield* Effect.forEach(superfluous, del)
+    }
+    return {
+      created: missing.map(({ name }) =>
+        name
+      ),
+      updated: differing.map(({ changes, wanted }) => ({ name: wanted.name, changes })),
+      unchanged: known.filter(({ changes }) => changes.length === 0).map(({ wanted }) => wanted.name),
+      removed: superfluous.map(({ id, name }) => name ?? id)
+    }
+  })
+
+/** Numbers may come as text, and what is not set is as good as null. */
+const differences = (profile: Profile, wanted: Desired): ReadonlyArray<Change> => {
+  const before: { readonly [attribute: string]: unknown } = profile
+  return attributes.flatMap((attribute): ReadonlyArray<Change> => {
+    const after = wanted[attribute]
+    if (after === undefined) return []
+    const plain = Redacted.isRedacted(after) ? Redacted.value(after) : after
+    return String(before[attribute] ?? null) === String(plain)
+      ? []
+      : [{ attribute, before: Redacted.isRedacted(after) ? after : before[attribute] ?? null, after }]
+  })
 }

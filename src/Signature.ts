@@ -17,6 +17,8 @@ import * as Credentials from "./Credentials.js"
 import { PandaInputError } from "./PandaError.js"
 
 /**
+ * The methods of the API. GET and DELETE carry their parameters in the query, POST and PUT in a form body (contract 3).
+ *
  * @since 0.1.0
  * @category models
  */
@@ -77,19 +79,24 @@ const text = (name: string, value: unknown): Either.Either<string, PandaInputErr
   }
 }
 
+/** Not a list, and nothing that hides what it holds, such as a Date, a Map or a Redacted. */
+const isPlain = (value: unknown): value is Record<string, unknown> => {
+  if (typeof value !== "object" || value === null) return false
+  const prototype = Object.getPrototypeOf(value)
+  return prototype === null || Object.getPrototypeOf(prototype) === null
+}
+
 const entriesOf = (name: string, value: unknown): Either.Either<ReadonlyArray<Entry>, PandaInputError> => {
   if (name === "" || !name.isWellFormed()) {
     return reject(name, "a parameter's name is empty or not well-formed text: name it")
   }
-  if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    return Either.map(text(name, value), (value) => [{ base: name, value }])
-  }
+  if (!isPlain(value)) return Either.map(text(name, value), (value) => [{ base: name, value }])
   if (!/^[A-Za-z0-9_]+$/.test(name)) {
     return reject(name, "the name of a nested parameter may have letters, digits and _ only: rename it")
   }
   return Either.all(
     Object.entries(value).filter(([, value]) => value !== undefined).map(([inner, value]) =>
-      typeof value === "object" && value !== null && !Array.isArray(value)
+      isPlain(value)
         ? reject(`${name}.${inner}`, "parameters nest one level deep: pass the inner object as JSON text")
         : Either.map(text(`${name}.${inner}`, value), (value): Entry => ({ base: name, inner, value }))
     )
@@ -137,7 +144,9 @@ export const canonicalQuery = (params: Params): Either.Either<string, PandaInput
     [...entries]
       .sort((a, b) => byBytes(a.base, b.base) || byBytes(a.inner ?? "", b.inner ?? ""))
       .map(({ base, inner, value }) =>
-        inner === undefined ? `${percentEncode(base)}=${percentEncode(value)}` : `${base}[${percentEncode(inner)}]=${percentEncode(value)}`
+        inner === undefined
+          ? `${percentEncode(base)}=${percentEncode(value)}`
+          : `${base}[${percentEncode(inner)}]=${percentEncode(value)}`
       )
       .join("&"))
 
@@ -203,7 +212,18 @@ export const signedParams = (
   Effect.flatMap(Credentials.Credentials, (credentials) => signWith(credentials, method, path, params, options))
 
 /**
- * The same, as the text of a query: append it to the path after `?`.
+ * The same, as the text of a query: append it to the path after `?`, or send it as the form body of a POST or PUT.
+ *
+ * @example
+ * import { Effect } from "effect"
+ * import { Credentials, Signature } from "effect-panda"
+ *
+ * const videoUrl = (id: string) =>
+ *   Effect.gen(function*() {
+ *     const { baseUrl } = yield* Credentials.Credentials
+ *     const path = `/videos/${id}.json`
+ *     return `${baseUrl}${path}?${yield* Signature.signedQuery("GET", path)}`
+ *   })
  *
  * @since 0.1.0
  * @category signing

@@ -6,87 +6,49 @@
  *
  * @since 0.1.0
  */
-import * as Clock from "effect/Clock"
-import * as Data from "effect/Data"
-import * as DateTime from "effect/DateTime"
+import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Either from "effect/Either"
+import * as Exit from "effect/Exit"
 import * as Metric from "effect/Metric"
 import * as Option from "effect/Option"
 import * as Random from "effect/Random"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import * as SubscriptionRef from "effect/SubscriptionRef"
+import * as bandwidth from "./internal/bandwidth.js"
 import * as mailbox from "./internal/mailbox.js"
-import * as readAhead from "./internal/readAhead.js"
+import * as transfer from "./internal/transfer.js"
+import { type Progress, UploadEvent } from "./internal/uploadEvent.js"
 import type { Video } from "./internal/video.js"
 import * as PandaClient from "./PandaClient.js"
-import type { UploadError } from "./PandaError.js"
-import {
-  PandaInputError,
-  PandaSessionExpired,
-  PandaSourceError,
-  PandaUploadProtocolError,
-  PandaUploadRejected,
-  PandaUploadStalled
-} from "./PandaError.js"
+import { PandaInputError, type UploadError } from "./PandaError.js"
 import * as UploadSession from "./UploadSession.js"
 import * as UploadSource from "./UploadSource.js"
-import type { SessionOptions, UploadState } from "./UploadState.js"
-import * as Videos from "./Videos.js"
+import type { Fingerprint, SessionOptions, UploadState } from "./UploadState.js"
+import * as UploadStore from "./UploadStore.js"
 
-/**
- * What happens in an upload. `Started` or `Resumed` comes first, `Uploaded` last.
- *
- * @since 0.1.0
- * @category models
- */
-export type UploadEvent = Data.TaggedEnum<{
-  /** A session is open, and nothing sent yet. */
-  Started: { readonly state: UploadState }
-  /** An earlier upload goes on from its state; the server has not been asked yet. */
-  Resumed: { readonly state: UploadState }
-  /** Bytes the server has acknowledged, and those sent. */
-  Progress: Progress
-  /** A failure; after the delay the server is asked how far it is. */
-  Retrying: { readonly error: UploadError; readonly attempt: number; readonly delay: Duration.Duration }
-  /** The session has another location now. */
-  Moved: { readonly state: UploadState }
+export {
   /**
-   * Bytes that were acknowledged have to be sent again: the session had expired, the source had changed, or the server
-   * went back.
+   * How far an upload is. `acknowledged` reaches `size` only with the video.
+   *
+   * @since 0.1.0
+   * @category models
    */
-  Restarted: { readonly reason: "Expired" | "Changed" | "Rewound"; readonly state: UploadState }
-  /** Panda has the file and made a video of it. */
-  Uploaded: { readonly video: Video }
-}>
-
-/**
- * How far an upload is. `acknowledged` reaches `size` only with the video.
- *
- * @since 0.1.0
- * @category models
- */
-export interface Progress {
-  /** Bytes that the server has. */
-  readonly acknowledged: number
-  /** Bytes that have left us at least once. */
-  readonly sent: number
-  readonly size: number
-  /** Over the last seconds of sending, without the waiting; undefined before there is a measure. */
-  readonly bytesPerSecond: number | undefined
-  /** What is left at this speed. */
-  readonly eta: Duration.Duration | undefined
+  type Progress,
+  /**
+   * What happens in an upload. `Started` or `Resumed` comes first, `Uploaded` last.
+   *
+   * @since 0.1.0
+   * @category models
+   */
+  UploadEvent
 }
 
 /**
- * @since 0.1.0
- * @category constructors
- */
-export const UploadEvent = Data.taggedEnum<UploadEvent>()
-
-/**
+ * How to upload: what Panda makes of the file, and how the bytes get there.
+ *
  * @since 0.1.0
  * @category models
  */
@@ -96,10 +58,22 @@ export interface Options extends SessionOptions {
   /** After how many failures without progress to give up, and how long to wait between. Default `defaultRetry`. */
   readonly retry?: Schedule.Schedule<unknown, UploadError> | undefined
   /**
-   * How long an exchange may take beyond the time that its bytes need at a tenth of the measured speed. Default 30
-   * seconds. When it is over, the server is asked.
+   * How the bytes of a chunk go out. As `bytes`, the default, on every HTTP layer. As a `stream` on those that keep the
+   * length of a stream (Node's, not fetch): slice by slice, so that progress within a chunk is seen, and a connection
+   * that stands still is told from one that is slow.
+   */
+  readonly body?: "bytes" | "stream" | undefined
+  /**
+   * How long nothing may happen, 30 seconds by default; then the server is asked. As `stream`, from one slice to the
+   * next. As `bytes`, for the whole exchange, beyond the time that the chunk would need at a tenth of the measured speed.
    */
   readonly stallTimeout?: Duration.DurationInput | undefined
+  /** As `stream`, how long the answer may take once the last slice has gone; 5 minutes by default. */
+  readonly responseTimeout?: Duration.DurationInput | undefined
+  /** Bytes a second that the upload may take at most; all files of `many` share it. */
+  readonly bandwidth?: number | undefined
+  /** A change to each request of the upload, such as a header that a proxy wants; see `PandaClient.withTransform`. */
+  readonly transformRequest?: PandaClient.TransformRequest | undefined
   /** What to do if the session is gone: fail, which is the default, or begin again with a new one. */
   readonly onExpired?: "fail" | "restart" | undefined
   /** What to do if the source is no longer what it was: fail, which is the default, or begin again. */
@@ -121,41 +95,34 @@ export const defaultRetry: Schedule.Schedule<unknown, UploadError> = Schedule.ex
   Schedule.intersect(Schedule.recurs(12))
 )
 
-const MIB = 1024 * 1024
-const CHUNK = { first: MIB, least: MIB / 16, most: 32 * MIB, limit: 512 * MIB, seconds: 4 }
+/** Bytes: more than that in a chunk, and losing one hurts. */
+const LARGEST_CHUNK = 512 * 1024 * 1024
 
-/** Bytes a second that the slowest of connections is taken to have, before there is a measure. */
-const SLOWEST = 16 * 1024
-
-/** Seconds over which the speed is smoothed. */
-const SMOOTHING = 5
-
-const bytesSent = Metric.counter("panda_upload_bytes_sent", {
-  description: "Bytes of uploads that were sent, those sent again included",
-  incremental: true
-})
-
-const bytesAcknowledged = Metric.counter("panda_upload_bytes_acknowledged", {
-  description: "Bytes of uploads that servers acknowledged",
-  incremental: true
-})
+const duration = Metric.timer("panda_upload_duration", "Time that uploads took, from their start or resumption")
 
 /**
  * Uploads a source. The stream ends with `Uploaded`; interrupting it stops the upload and leaves it resumable.
+ *
+ * @example
+ * import { Effect, Stream } from "effect"
+ * import { Upload, UploadSource } from "effect-panda"
+ *
+ * const upload = Effect.gen(function*() {
+ *   const source = yield* UploadSource.fromFile("movie.mp4")
+ *   return yield* Upload.start(source, { profiles: ["h264"] }).pipe(
+ *     Stream.tap((event) => Effect.log(Upload.describe(event))),
+ *     Upload.video
+ *   )
+ * })
  *
  * @since 0.1.0
  * @category uploading
  */
 export const start = (
-  source: UploadSource.UploadSource,
+  source: UploadSource.Any,
   options: Options = {}
 ): Stream.Stream<UploadEvent, UploadError, PandaClient.PandaClient> =>
-  events("Upload.start", source, options, (upload) =>
-    Effect.gen(function*() {
-      const state = yield* upload.open(options)
-      yield* upload.emit(UploadEvent.Started({ state }))
-      return yield* upload.transfer(state, "Send")
-    }))
+  events("Upload.start", source, options, ({ begin }) => begin)
 
 /**
  * Goes on with an upload from its state, at the byte after the last one that the server has. The source is checked
@@ -169,28 +136,289 @@ export const resume = (
   source: UploadSource.UploadSource,
   options: Options = {}
 ): Stream.Stream<UploadEvent, UploadError, PandaClient.PandaClient> =>
-  events("Upload.resume", source, { ...state.options, ...options }, (upload) =>
-    Effect.gen(function*() {
-      yield* upload.emit(UploadEvent.Resumed({ state }))
-      return yield* upload.transfer(state, "Probe")
-    }))
+  events("Upload.resume", source, { ...state.options, ...options }, ({ goOn }) => goOn(state))
 
 /**
- * Ends an upload for good: the server throws away what it has. An upload that is over or gone already counts as ended.
+ * Goes on with the upload of the source that the `UploadStore` knows, or begins one. Its state is saved after every
+ * acknowledgement and removed at the end, and when the session is gone. While another process uploads the same source
+ * to the same cloud it fails with `PandaUploadLocked`.
+ *
+ * @since 0.1.0
+ * @category uploading
+ */
+export const startOrResume = (
+  source: UploadSource.UploadSource,
+  options: Options = {}
+): Stream.Stream<UploadEvent, UploadError, PandaClient.PandaClient | UploadStore.UploadStore> =>
+  Stream.unwrap(Effect.map(UploadStore.UploadStore, (store) => {
+    let key = ""
+    const kept: Options = {
+      ...options,
+      onState: (state) => Effect.zipRight(store.set(key, state), options.onState?.(state) ?? Effect.void)
+    }
+    return events("Upload.startOrResume", source, kept, ({ begin, fingerprint, goOn }) =>
+      Effect.gen(function*() {
+        key = yield* keyOf(source.name, yield* fingerprint)
+        yield* store.lock(key, source.name)
+        const state = yield* store.get(key)
+        const video = yield* (Option.isSome(state) ? goOn(state.value) : begin).pipe(
+          Effect.tapErrorTag("PandaSessionExpired", () => store.remove(key))
+        )
+        yield* store.remove(key)
+        return video
+      }))
+  }))
+
+const keyOf = (name: string, fingerprint: Fingerprint): Effect.Effect<string, never, PandaClient.PandaClient> =>
+  Effect.gen(function*() {
+    const { credentials: { baseUrl, cloudId } } = yield* PandaClient.PandaClient
+    return UploadStore.keyOf(name, fingerprint, { baseUrl, cloudId: (yield* PandaClient.CurrentCloud) ?? cloudId })
+  })
+
+/**
+ * Ends an upload for good: the server throws away what it has, and the `UploadStore`, where there is one, its state. An
+ * upload that is over or gone already counts as ended.
  *
  * @since 0.1.0
  * @category uploading
  */
 export const abort = (
   state: UploadState,
-  options?: Pick<Options, "retry" | "stallTimeout">
+  options: Pick<Options, "retry" | "stallTimeout" | "transformRequest"> = {}
 ): Effect.Effect<void, UploadError, PandaClient.PandaClient> =>
-  UploadSession.abort(state.location, { timeout: options?.stallTimeout ?? "30 seconds" }).pipe(
-    Effect.retry({
-      schedule: PandaClient.honourRetryAfter(options?.retry ?? defaultRetry),
-      while: (error) => error.isRetryable
-    })
+  Effect.gen(function*() {
+    yield* UploadSession.abort(state.location, { timeout: options.stallTimeout ?? "30 seconds" }).pipe(
+      Effect.retry({
+        schedule: PandaClient.honourRetryAfter(options.retry ?? defaultRetry),
+        while: (error) => error.isRetryable
+      })
+    )
+    const store = yield* Effect.serviceOption(UploadStore.UploadStore)
+    if (Option.isSome(store)) yield* store.value.remove(yield* keyOf(state.name, state.fingerprint))
+  }).pipe(transforming(options))
+
+/**
+ * What `many` tells of one of its files, with what all of them have come to.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type ManyEvent<S extends UploadSource.Any = UploadSource.Any> =
+  & { readonly source: S; readonly totals: Totals }
+  & (
+    | { readonly _tag: "Event"; readonly event: UploadEvent }
+    | { readonly _tag: "Failed"; readonly error: UploadError }
+    | { readonly _tag: "Cancelled" }
   )
+
+/**
+ * What all files of `many` have come to so far.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Totals {
+  /** Bytes that the server has. */
+  readonly acknowledged: number
+  /** Bytes of the files that were begun. */
+  readonly size: number
+  readonly begun: number
+  readonly uploaded: number
+  readonly failed: number
+  readonly cancelled: number
+}
+
+/**
+ * How to upload several files: the options of each, and how they go together.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ManyOptions<S, R> extends Options {
+  /** How many files at a time; 3 by default. */
+  readonly concurrency?: number | undefined
+  /** Whether the first failure ends all; by default the others go on. */
+  readonly failFast?: boolean | undefined
+  /** How each file is uploaded: `Upload.start` by default. */
+  readonly upload?: (source: S, options: Options) => Stream.Stream<UploadEvent, UploadError, R>
+  /** Cancels the upload of a file as soon as it succeeds. */
+  readonly cancel?: ((source: S) => Effect.Effect<unknown>) | undefined
+}
+
+/**
+ * Uploads several sources. A file that fails does not stop the others.
+ *
+ * @since 0.1.0
+ * @category uploading
+ */
+export const many = <S extends UploadSource.Any, R = PandaClient.PandaClient>(
+  sources: Iterable<S>,
+  options: ManyOptions<S, R> = {}
+): Stream.Stream<ManyEvent<S>, UploadError, PandaClient.PandaClient | R> => {
+  const { cancel, concurrency = 3, failFast = false, ...each } = options
+  // Where no other is given, R is what `start` needs.
+  const upload = options.upload ?? start as NonNullable<typeof options.upload>
+  return Stream.unwrap(Effect.gen(function*() {
+    const shared = each.bandwidth === undefined ? undefined : yield* bandwidth.make(each.bandwidth)
+    let totals: Totals = { acknowledged: 0, size: 0, begun: 0, uploaded: 0, failed: 0, cancelled: 0 }
+    const add = (changes: Partial<Totals>): Totals => {
+      totals = { ...totals }
+      for (const [name, change] of Object.entries(changes)) {
+        totals = { ...totals, [name]: totals[name as keyof Totals] + change }
+      }
+      return totals
+    }
+
+    const one = (source: S): Stream.Stream<ManyEvent<S>, UploadError, R> =>
+      Stream.suspend(() => {
+        let acknowledged = 0
+        const count = (event: UploadEvent): Totals => {
+          const now = event._tag === "Progress"
+            ? event.acknowledged
+            : event._tag === "Resumed" || event._tag === "Restarted"
+            ? event.state.acknowledged
+            : acknowledged
+          const change = { acknowledged: now - acknowledged }
+          acknowledged = now
+          if (event._tag === "Uploaded") return add({ ...change, uploaded: 1 })
+          return event._tag === "Started" || event._tag === "Resumed"
+            ? add({ ...change, begun: 1, size: event.state.fingerprint.size })
+            : add(change)
+        }
+        const events = Stream.map(upload(source, each), (event): ManyEvent<S> => ({
+          _tag: "Event",
+          source,
+          event,
+          totals: count(event)
+        }))
+        let cancelled = false
+        const cancellable = cancel === undefined ? events : Stream.concat(
+          Stream.interruptWhen(
+            events,
+            Effect.zipRight(
+              cancel(source),
+              Effect.sync(() => {
+                cancelled = true
+              })
+            )
+          ),
+          Stream.suspend(() =>
+            cancelled
+              ? Stream.succeed<ManyEvent<S>>({ _tag: "Cancelled", source, totals: add({ cancelled: 1 }) })
+              : Stream.empty
+          )
+        )
+        return failFast
+          ? cancellable
+          : Stream.catchAll(cancellable, (error) =>
+            Stream.succeed<ManyEvent<S>>({ _tag: "Failed", source, error, totals: add({ failed: 1 }) }))
+      })
+
+    return Stream.fromIterable(sources).pipe(
+      Stream.flatMap(one, { concurrency, bufferSize: 1 }),
+      Stream.provideService(bandwidth.CurrentBandwidth, shared)
+    )
+  }))
+}
+
+/**
+ * The words for how an upload stands, as Panda's older clients have them.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Status = "initialized" | "uploading" | "error" | "uploaded" | "aborted" | "interrupted"
+
+/**
+ * How an upload stands, from its last event and from how it ended. That it was aborted only who did it can know.
+ *
+ * @since 0.1.0
+ * @category destructors
+ */
+export const status = (
+  last: Option.Option<UploadEvent>,
+  exit: Option.Option<Exit.Exit<unknown, unknown>>
+): Exclude<Status, "aborted"> =>
+  Option.match(exit, {
+    onNone: () => Option.isNone(last) ? "initialized" : last.value._tag === "Uploaded" ? "uploaded" : "uploading",
+    onSome: (exit) => Exit.isSuccess(exit) ? "uploaded" : Exit.isInterrupted(exit) ? "interrupted" : "error"
+  })
+
+/**
+ * An upload that is held on to: begun, left, resumed and aborted from different places.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Session {
+  /** Begins the upload, from the start of the source. */
+  readonly start: Effect.Effect<Video, UploadError, PandaClient.PandaClient>
+  /** Goes on where the upload stopped; begins it, if it never was. */
+  readonly resume: Effect.Effect<Video, UploadError, PandaClient.PandaClient>
+  /** Stops the upload if it runs, and ends it at the server. Does nothing to one that is done. */
+  readonly abort: Effect.Effect<void, UploadError, PandaClient.PandaClient>
+  readonly status: SubscriptionRef.SubscriptionRef<Status>
+  /** The last event. */
+  readonly last: SubscriptionRef.SubscriptionRef<Option.Option<UploadEvent>>
+  readonly state: Effect.Effect<Option.Option<UploadState>>
+}
+
+/**
+ * A handle on an upload of the source.
+ *
+ * @since 0.1.0
+ * @category uploading
+ */
+export const session = (source: UploadSource.UploadSource, options: Options = {}): Effect.Effect<Session> =>
+  Effect.gen(function*() {
+    const current = yield* SubscriptionRef.make<Status>("initialized")
+    const last = yield* SubscriptionRef.make(Option.none<UploadEvent>())
+    const one = yield* Effect.makeSemaphore(1)
+    let state = Option.none<UploadState>()
+    let stop = yield* Deferred.make<void>()
+
+    const held: Options = {
+      ...options,
+      onState: (next) => {
+        state = Option.some(next)
+        return options.onState?.(next) ?? Effect.void
+      }
+    }
+    const run = (upload: () => Stream.Stream<UploadEvent, UploadError, PandaClient.PandaClient>) =>
+      one.withPermits(1)(Effect.gen(function*() {
+        stop = yield* Deferred.make<void>()
+        yield* SubscriptionRef.set(current, "uploading")
+        const aborted = Effect.zipRight(Deferred.await(stop), Effect.interrupt)
+        return yield* Effect.raceFirst(
+          video(Stream.tap(upload(), (event) => SubscriptionRef.set(last, Option.some(event)))),
+          aborted
+        ).pipe(
+          Effect.onExit((exit) => SubscriptionRef.set(current, status(Option.none(), Option.some(exit))))
+        )
+      }))
+
+    return {
+      status: current,
+      last,
+      state: Effect.sync(() => state),
+      start: run(() => start(source, held)),
+      resume: run(() =>
+        Option.match(state, {
+          onNone: () => start(source, held),
+          onSome: (state) => resume(state, source, held)
+        })
+      ),
+      abort: Effect.gen(function*() {
+        yield* Deferred.succeed(stop, undefined)
+        yield* one.withPermits(1)(Effect.gen(function*() {
+          if ((yield* SubscriptionRef.get(current)) === "uploaded") return
+          if (Option.isSome(state)) yield* abort(state.value, options)
+          state = Option.none()
+          yield* SubscriptionRef.set(current, "aborted")
+        }))
+      })
+    }
+  })
 
 /**
  * Runs an upload to its video.
@@ -238,33 +466,59 @@ const bytes = (count: number): string => {
   return `${(count / 1024 ** unit).toFixed(unit === 0 ? 0 : 1)} ${units[unit]}`
 }
 
-/** What a run works with: its options, where its events go, and the ways to open a session and to fill it. */
-interface Run {
-  readonly emit: (event: UploadEvent) => Effect.Effect<void>
-  readonly open: (options: SessionOptions) => Effect.Effect<UploadState, UploadError, PandaClient.PandaClient>
-  readonly transfer: (
-    state: UploadState,
-    first: "Send" | "Probe"
-  ) => Effect.Effect<Video, UploadError, PandaClient.PandaClient | Scope.Scope>
+/** The ways to run an upload, once its source is open. */
+interface Ways {
+  readonly fingerprint: Effect.Effect<Fingerprint, UploadError>
+  readonly begin: Running
+  readonly goOn: (state: UploadState) => Running
 }
 
+type Running = Effect.Effect<Video, UploadError, PandaClient.PandaClient | Scope.Scope>
+
+/** Runs an upload in the background of the stream of its events, for as long as someone takes from that. */
 const events = (
   operation: string,
-  source: UploadSource.UploadSource,
+  source: UploadSource.Any,
   options: Options,
-  run: (upload: Run) => Effect.Effect<Video, UploadError, PandaClient.PandaClient | Scope.Scope>
+  choose: (ways: Ways) => Running
 ): Stream.Stream<UploadEvent, UploadError, PandaClient.PandaClient> =>
   Stream.unwrapScoped(Effect.gen(function*() {
     yield* checkOptions(operation, options)
     const box = yield* mailbox.make<UploadEvent, UploadError>((event, last) =>
       event._tag === "Progress" && last._tag === "Progress"
     )
+    const shared = yield* bandwidth.CurrentBandwidth
+    const own = options.bandwidth === undefined ? undefined : yield* bandwidth.make(options.bandwidth)
+
     const upload = Effect.gen(function*() {
       const handle = yield* source.open
-      const video = yield* run(makeRun(operation, source.name, handle, options, box.offer))
+      const { open, run } = transfer.make(source, handle, {
+        operation,
+        chunkSize: options.chunkSize,
+        body: options.body ?? "bytes",
+        bandwidth: shared ?? own,
+        retry: options.retry ?? defaultRetry,
+        stallTimeout: Duration.decode(options.stallTimeout ?? "30 seconds"),
+        responseTimeout: Duration.decode(options.responseTimeout ?? "5 minutes"),
+        onExpired: options.onExpired ?? "fail",
+        onChanged: options.onChanged ?? "fail",
+        save: options.onState ?? (() => Effect.void),
+        emit: box.offer
+      })
+      const video = yield* choose({
+        fingerprint: UploadSource.fingerprint(source, handle),
+        begin: Effect.gen(function*() {
+          const state = yield* open(options)
+          yield* box.offer(UploadEvent.Started({ state }))
+          return yield* run(state, "Send")
+        }),
+        goOn: (state) => Effect.zipRight(box.offer(UploadEvent.Resumed({ state })), run(state, "Probe"))
+      })
       yield* box.offer(UploadEvent.Uploaded({ video }))
     }).pipe(
       Effect.scoped,
+      transforming(options),
+      Metric.trackDuration(duration),
       Effect.withSpan(`Panda.${operation}`, { captureStackTrace: false, attributes: { "panda.file": source.name } }),
       Effect.onExit(box.end)
     )
@@ -272,297 +526,27 @@ const events = (
     return box.stream
   }))
 
-const checkOptions = (operation: string, { chunkSize }: Options): Effect.Effect<void, PandaInputError> =>
-  chunkSize === undefined || (Number.isInteger(chunkSize) && chunkSize >= 1 && chunkSize <= CHUNK.limit)
-    ? Effect.void
-    : new PandaInputError({
+const transforming =
+  ({ transformRequest }: Pick<Options, "transformRequest">) => <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+    transformRequest === undefined ? effect : PandaClient.withTransform(effect, transformRequest)
+
+const checkOptions = (
+  operation: string,
+  { bandwidth, chunkSize }: Options
+): Effect.Effect<void, PandaInputError> => {
+  if (chunkSize !== undefined && !(Number.isInteger(chunkSize) && chunkSize >= 1 && chunkSize <= LARGEST_CHUNK)) {
+    return new PandaInputError({
       operation,
       parameter: "chunkSize",
       description: "is not a whole number from 1 to 536870912 (512 MiB): leave it out to let chunks adapt"
     })
-
-const makeRun = (
-  operation: string,
-  name: string,
-  handle: UploadSource.Handle,
-  options: Options,
-  emit: Run["emit"]
-): Run => {
-  /** An interruption waits for a save under way: half a state would be none. */
-  const save = (state: UploadState) => Effect.uninterruptible(options.onState?.(state) ?? Effect.void)
-  const stallTimeout = Duration.decode(options.stallTimeout ?? "30 seconds")
-
-  const open: Run["open"] = ({ path_format, payload, profiles, use_all_profiles }) =>
-    Effect.gen(function*() {
-      const fingerprint = yield* UploadSource.fingerprint(name, handle)
-      const session: SessionOptions = { path_format, payload, profiles, use_all_profiles }
-      const { id, location } = yield* UploadSession.create({
-        ...session,
-        file_name: name,
-        file_size: fingerprint.size
-      })
-      const created = yield* DateTime.now
-      const state: UploadState = {
-        version: 1,
-        id,
-        location,
-        name,
-        fingerprint,
-        acknowledged: 0,
-        created,
-        options: session
-      }
-      yield* save(state)
-      return state
-    })
-
-  const changed = (description: string) => new PandaSourceError({ operation, reason: "Changed", name, description })
-
-  /** Cheap enough to do before each chunk; the digest is compared once, on resuming. */
-  const verify = ({ fingerprint }: UploadState): Effect.Effect<void, PandaSourceError> =>
-    Effect.flatMap(handle.stat, ({ modified, size }) =>
-      size !== fingerprint.size
-        ? changed(`it has ${size} bytes, and had ${fingerprint.size}`)
-        : modified?.epochMillis !== fingerprint.modified?.epochMillis
-        ? changed("it was modified")
-        : Effect.void)
-
-  const verifyDigest = (state: UploadState): Effect.Effect<void, PandaSourceError> =>
-    Effect.gen(function*() {
-      yield* verify(state)
-      const { digest } = yield* UploadSource.fingerprint(name, handle)
-      if (digest !== state.fingerprint.digest) return yield* changed("its content is another")
-    })
-
-  const transfer: Run["transfer"] = (initial, first) => {
-    let state = initial
-    let action = first
-    /** Bytes of this session that have left us. */
-    let sent = state.acknowledged
-    /** More may have left another process, which this upload goes on from. */
-    let inherited = first === "Probe"
-    /** The highest offset that was ever acknowledged: only beyond it are failures forgotten, so that all loops end. */
-    let best = state.acknowledged
-    let failures = 0
-    /** The server contradicted itself, and was asked about it once. */
-    let doubted = false
-    let speed: number | undefined
-    let chunkSize = options.chunkSize ?? CHUNK.first
-
-    const update = (changes: Partial<UploadState>) => {
-      state = { ...state, ...changes }
-      return save(state)
-    }
-
-    const progress = () => {
-      const { acknowledged, fingerprint: { size } } = state
-      const eta = speed === undefined ? undefined : Duration.seconds((size - acknowledged) / speed)
-      return emit(UploadEvent.Progress({ acknowledged, sent, size, bytesPerSecond: speed, eta }))
-    }
-
-    const measure = (count: number, seconds: number) => {
-      if (seconds > 0) {
-        const weight = 1 - Math.exp(-seconds / SMOOTHING)
-        speed = speed === undefined ? count / seconds : speed + weight * (count / seconds - speed)
-      }
-      if (options.chunkSize !== undefined) return
-      const fitting = seconds > 0 ? (count / seconds) * CHUNK.seconds : Infinity
-      chunkSize = Math.round(Math.min(Math.max(fitting, CHUNK.least), CHUNK.most, chunkSize * 4))
-    }
-
-    return Effect.gen(function*() {
-      let reader = yield* readAhead.make(name, handle)
-
-      const retry = yield* Schedule.driver(
-        PandaClient.honourRetryAfter(options.retry ?? defaultRetry).pipe(
-          Schedule.modifyDelayEffect((error, delay) =>
-            Effect.as(emit(UploadEvent.Retrying({ error, attempt: failures, delay })), delay)
-          )
-        )
-      )
-
-      /** Counts a failure and waits, or gives up. */
-      const backoff = (error: UploadError) =>
-        Effect.suspend(() => {
-          failures++
-          return Effect.mapError(retry.next(error), () =>
-            error._tag === "PandaUploadStalled"
-              ? new PandaUploadStalled({ ...error, cause: error.cause, attempts: failures })
-              : new PandaUploadStalled({ operation, reason: "RetriesExhausted", attempts: failures, cause: error }))
-        })
-
-      /** The server answers, but has no more bytes than before. */
-      const noProgress = () => {
-        const reason = state.acknowledged === state.fingerprint.size ? "NotFinalized" : "NoProgress"
-        return backoff(new PandaUploadStalled({ operation, reason, attempts: failures }))
-      }
-
-      const restart = (reason: "Expired" | "Changed", error: UploadError) =>
-        Effect.gen(function*() {
-          yield* backoff(error)
-          if (reason === "Changed") {
-            yield* Effect.ignore(UploadSession.abort(state.location, { timeout: stallTimeout }))
-          }
-          state = yield* open(state.options)
-          reader = yield* readAhead.make(name, handle)
-          sent = 0
-          inherited = false
-          action = "Send"
-          yield* emit(UploadEvent.Restarted({ reason, state }))
-        })
-
-      const probe = () => UploadSession.probe(state.location, state.fingerprint.size, { timeout: stallTimeout })
-
-      const send = () =>
-        Effect.gen(function*() {
-          const { acknowledged, fingerprint: { size } } = state
-          // Once only the video is missing, the last byte makes the server finish (contract 7.5).
-          const offset = Math.min(acknowledged, size - 1)
-          const bytes = yield* reader.chunk(offset, Math.min(chunkSize, size - offset))
-          const end = offset + bytes.byteLength
-          if (end < size) yield* reader.prefetch(end, Math.min(chunkSize, size - end))
-          yield* verify(state)
-          sent = Math.max(sent, end)
-          yield* Metric.incrementBy(bytesSent, bytes.byteLength)
-          const needed = Duration.seconds(bytes.byteLength / (speed === undefined ? SLOWEST : speed / 10))
-          const began = yield* Clock.currentTimeMillis
-          const exchange = yield* UploadSession.send(state.location, { offset, bytes, size }, {
-            timeout: Duration.sum(stallTimeout, needed)
-          })
-          const seconds = ((yield* Clock.currentTimeMillis) - began) / 1000
-          if (Either.isRight(exchange.reply)) measure(bytes.byteLength, seconds)
-          else yield* reader.retire
-          return exchange
-        })
-
-      /** Takes over what the server has, and tells whether that is more than before. */
-      const accept = (offset: number) =>
-        Effect.gen(function*() {
-          const { acknowledged, fingerprint: { size } } = state
-          if (offset > (inherited ? size : sent)) {
-            const description = `the server claims ${offset} bytes, and was sent ${inherited ? size : sent}`
-            return yield* new PandaUploadProtocolError({ operation, status: 204, description })
-          }
-          sent = Math.max(sent, offset)
-          if (offset !== acknowledged) yield* update({ acknowledged: offset })
-          if (offset < acknowledged) yield* emit(UploadEvent.Restarted({ reason: "Rewound", state }))
-          if (offset > best) {
-            yield* Metric.incrementBy(bytesAcknowledged, offset - best)
-            best = offset
-            failures = 0
-            doubted = false
-            yield* retry.reset
-          }
-          // Whole is whole only with the video.
-          if (offset > acknowledged && offset < size) yield* progress()
-          return offset > acknowledged
-        })
-
-      const complete = (video: Video) =>
-        Effect.gen(function*() {
-          const { size } = state.fingerprint
-          if (!inherited && sent < size) {
-            const description = `the server made a video of ${size} bytes, and was sent ${sent}`
-            return yield* new PandaUploadProtocolError({ operation, status: 200, description })
-          }
-          sent = size
-          yield* update({ acknowledged: size })
-          yield* progress()
-          return video
-        })
-
-      /** Gone, but all may have been sent: then the answer that got lost may have been the video (upload-scenarios 6). */
-      const finished = (error: UploadError) =>
-        error._tag === "PandaSessionExpired" && (inherited || sent === state.fingerprint.size)
-          ? Effect.option(Videos.find(state.id))
-          : Effect.succeedNone
-
-      const recover = (error: UploadSession.ReplyError) =>
-        Effect.gen(function*() {
-          const contradiction = error._tag === "PandaUploadProtocolError" ||
-            (error._tag === "PandaUploadRejected" && (error.status === 409 || error.status === 416))
-          if (contradiction && !doubted) {
-            doubted = true
-            action = "Probe"
-          } else if (error._tag === "PandaSessionExpired" && options.onExpired === "restart") {
-            yield* restart("Expired", error)
-          } else if (error.isRetryable) {
-            const timeout = error._tag === "PandaTransportError" && error.reason === "Timeout"
-            if (timeout && options.chunkSize === undefined) {
-              chunkSize = Math.max(CHUNK.least, Math.floor(chunkSize / 2))
-            }
-            yield* backoff(error)
-            action = "Probe"
-          } else {
-            return yield* error
-          }
-        })
-
-      /** One exchange, and what follows from it (upload-scenarios 3). The video, once there is one. */
-      const step = Effect.gen(function*() {
-        const asked = action
-        const { location, reply } = yield* (asked === "Probe" ? probe() : send())
-        if (Option.isSome(location)) {
-          yield* update({ location: location.value })
-          yield* emit(UploadEvent.Moved({ state }))
-        }
-        if (Either.isLeft(reply)) {
-          const video = yield* finished(reply.left)
-          if (Option.isSome(video)) return Option.some(yield* complete(video.value))
-          yield* recover(reply.left)
-          return Option.none()
-        }
-        switch (reply.right._tag) {
-          case "Complete":
-            return Option.some(yield* complete(reply.right.video))
-          case "Redirected":
-            yield* noProgress()
-            action = "Probe"
-            return Option.none()
-          case "Progress": {
-            action = "Send"
-            const onward = yield* accept(reply.right.offset)
-            // What a probe finds was counted as a failure before it.
-            if (!onward && asked === "Send") yield* noProgress()
-            return Option.none()
-          }
-        }
-      })
-
-      const restartable = (error: UploadError): error is PandaSourceError =>
-        error._tag === "PandaSourceError" && error.reason !== "Unreadable" && options.onChanged === "restart"
-
-      if (inherited) {
-        yield* verifyDigest(state).pipe(Effect.catchIf(restartable, (error) => restart("Changed", error)))
-      }
-      let video = Option.none<Video>()
-      while (Option.isNone(video)) {
-        video = yield* step.pipe(
-          Effect.catchIf(restartable, (error) => Effect.as(restart("Changed", error), Option.none<Video>()))
-        )
-      }
-      return video.value
-    }).pipe(Effect.mapError((error) => withState(error, state)))
   }
-
-  return { emit, open, transfer }
-}
-
-/** An error from which the upload can go on says where. */
-const withState = (error: UploadError, state: UploadState): UploadError => {
-  switch (error._tag) {
-    case "PandaSourceError":
-      return new PandaSourceError({ ...error, state })
-    case "PandaSessionExpired":
-      return new PandaSessionExpired({ ...error, state })
-    case "PandaUploadRejected":
-      return new PandaUploadRejected({ ...error, state })
-    case "PandaUploadProtocolError":
-      return new PandaUploadProtocolError({ ...error, state })
-    case "PandaUploadStalled":
-      // An error's cause is not among what a spread copies.
-      return new PandaUploadStalled({ ...error, cause: error.cause, state })
-    default:
-      return error
+  if (bandwidth !== undefined && !(Number.isFinite(bandwidth) && bandwidth > 0)) {
+    return new PandaInputError({
+      operation,
+      parameter: "bandwidth",
+      description: "is not a number of bytes a second above 0: leave it out for no limit"
+    })
   }
+  return Effect.void
 }

@@ -7,14 +7,16 @@
  */
 import * as HttpBody from "@effect/platform/HttpBody"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
+import * as Clock from "effect/Clock"
 import * as Data from "effect/Data"
 import * as DateTime from "effect/DateTime"
-import type * as Duration from "effect/Duration"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
 import * as body from "./internal/body.js"
 import { Video } from "./internal/video.js"
 import * as wire from "./internal/wire.js"
@@ -48,6 +50,8 @@ import { Location, SessionOptions } from "./UploadState.js"
 export interface UploadSession extends Schema.Schema.Type<typeof UploadSession> {}
 
 /**
+ * A session as Panda's JSON has it (contract 7).
+ *
  * @since 0.1.0
  * @category schemas
  */
@@ -65,6 +69,8 @@ export const UploadSession = Schema.Struct({
 export interface Create extends Schema.Schema.Type<typeof Create> {}
 
 /**
+ * `Create` as it is checked before it is sent (contract 7).
+ *
  * @since 0.1.0
  * @category schemas
  */
@@ -106,6 +112,8 @@ export type Reply = Data.TaggedEnum<{
 }>
 
 /**
+ * Makes replies, and tells them apart with `$is` and `$match`.
+ *
  * @since 0.1.0
  * @category constructors
  */
@@ -150,6 +158,36 @@ export interface Deadline {
 }
 
 /**
+ * A part of a file, and where it belongs.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Chunk {
+  readonly offset: number
+  readonly bytes: Uint8Array
+  /** Of the whole file. */
+  readonly size: number
+}
+
+/**
+ * How long an exchange may stand still whose bytes go out in slices.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface SliceOptions {
+  /** From one slice that the connection takes to the next. */
+  readonly stallTimeout: Duration.DurationInput
+  /** From the last slice to the answer. */
+  readonly responseTimeout: Duration.DurationInput
+  /** Bytes; 64 KiB at most, which is the default. */
+  readonly sliceSize?: number | undefined
+  /** Runs before each slice, with its length and where it ends. */
+  readonly onSlice: (length: number, end: number) => Effect.Effect<void>
+}
+
+/**
  * Asks how far the server is: `Content-Range: bytes * /size`, without a body.
  *
  * @since 0.1.0
@@ -158,31 +196,81 @@ export interface Deadline {
 export const probe = (
   location: Redacted.Redacted<string>,
   size: number,
-  deadline: Deadline
+  { timeout }: Deadline
 ): Effect.Effect<Exchange, PandaUploadProtocolError, PandaClient.PandaClient> =>
-  exchange("probe", location, deadline, (url) =>
+  exchange("probe", location, Effect.sleep(timeout), (url) =>
     HttpClientRequest.put(url, {
       headers: { "content-range": `bytes */${size}`, "content-type": "application/octet-stream" }
     }))
 
 /**
- * Sends the bytes that belong at the offset.
+ * Sends the bytes of a chunk. They must not be changed before there is a reply, and after a failure not at all.
  *
  * @since 0.1.0
  * @category operations
  */
 export const send = (
   location: Redacted.Redacted<string>,
-  chunk: { readonly offset: number; readonly bytes: Uint8Array; readonly size: number },
-  deadline: Deadline
+  chunk: Chunk,
+  { timeout }: Deadline
 ): Effect.Effect<Exchange, PandaUploadProtocolError, PandaClient.PandaClient> =>
-  exchange("chunk", location, deadline, (url) =>
-    HttpClientRequest.put(url, {
-      headers: {
-        "content-range": `bytes ${chunk.offset}-${chunk.offset + chunk.bytes.byteLength - 1}/${chunk.size}`
-      },
-      body: HttpBody.uint8Array(chunk.bytes, "application/octet-stream")
-    }))
+  exchange(
+    "chunk",
+    location,
+    Effect.sleep(timeout),
+    (url) => put(url, chunk, HttpBody.uint8Array(chunk.bytes, "application/octet-stream"))
+  )
+
+/**
+ * Sends the bytes of a chunk in slices, so that a connection which stands still is told from one that is slow. For HTTP
+ * layers that keep the length of a body which is a stream: those of Node, not fetch.
+ *
+ * @since 0.1.0
+ * @category operations
+ */
+export const sendSlices = (
+  location: Redacted.Redacted<string>,
+  chunk: Chunk,
+  options: SliceOptions
+): Effect.Effect<Exchange, PandaUploadProtocolError, PandaClient.PandaClient> =>
+  Effect.suspend(() => {
+    const { byteLength } = chunk.bytes
+    const size = Math.min(options.sliceSize ?? SLICE, SLICE)
+    const stall = Duration.toMillis(options.stallTimeout)
+    const response = Duration.toMillis(options.responseTimeout)
+    let taken = 0
+    let moved: number | undefined
+
+    const slice = Effect.gen(function*() {
+      if (taken === byteLength) return yield* Effect.fail(Option.none())
+      const bytes = chunk.bytes.subarray(taken, taken + size)
+      yield* options.onSlice(bytes.byteLength, chunk.offset + taken + bytes.byteLength)
+      taken += bytes.byteLength
+      moved = yield* Clock.currentTimeMillis
+      return bytes
+    })
+
+    /** Ends when nothing has moved for too long. */
+    const stillness: Effect.Effect<void> = Effect.flatMap(Clock.currentTimeMillis, (now) => {
+      const left = (moved ??= now) + (taken === byteLength ? response : stall) - now
+      return left <= 0 ? Effect.void : Effect.zipRight(Effect.sleep(left), stillness)
+    })
+
+    return exchange("chunk", location, stillness, (url) =>
+      put(
+        url,
+        chunk,
+        HttpBody.stream(Stream.repeatEffectOption(slice), "application/octet-stream", byteLength)
+      ))
+  })
+
+const SLICE = 64 * 1024
+
+const put = (url: string, { bytes, offset, size }: Chunk, body: HttpBody.HttpBody) =>
+  HttpClientRequest.put(url, {
+    headers: { "content-range": `bytes ${offset}-${offset + bytes.byteLength - 1}/${size}` },
+    body
+  })
 
 /**
  * Ends the session: what it has is thrown away. One that is gone already counts as ended.
@@ -192,10 +280,10 @@ export const send = (
  */
 export const abort = (
   location: Redacted.Redacted<string>,
-  deadline: Deadline
+  { timeout }: Deadline
 ): Effect.Effect<void, ReplyError, PandaClient.PandaClient> =>
   Effect.gen(function*() {
-    const answer = yield* answerTo("abort", location, deadline, (url) => HttpClientRequest.del(url))
+    const answer = yield* answerTo("abort", location, Effect.sleep(timeout), (url) => HttpClientRequest.del(url))
     const error = Option.filter(yield* failure("abort", answer), ({ _tag }) => _tag !== "PandaSessionExpired")
     if (Option.isSome(error)) return yield* error.value
   }).pipe(traced("abort"))
@@ -208,11 +296,11 @@ const nameOf = (kind: string) => `UploadSession.${kind}`
 const exchange = (
   kind: string,
   location: Redacted.Redacted<string>,
-  deadline: Deadline,
+  expiry: Effect.Effect<void>,
   request: (url: string) => HttpClientRequest.HttpClientRequest
 ): Effect.Effect<Exchange, PandaUploadProtocolError, PandaClient.PandaClient> =>
   Effect.gen(function*() {
-    const answered = yield* Effect.either(answerTo(kind, location, deadline, request))
+    const answered = yield* Effect.either(answerTo(kind, location, expiry, request))
     if (Either.isLeft(answered)) return { reply: Either.left(answered.left), location: Option.none() }
     const answer = answered.right
     return { reply: yield* interpret(kind, answer), location: yield* moved(kind, location, answer) }
@@ -222,15 +310,16 @@ const exchange = (
 const answerTo = (
   kind: string,
   location: Redacted.Redacted<string>,
-  { timeout }: Deadline,
+  expiry: Effect.Effect<void>,
   request: (url: string) => HttpClientRequest.HttpClientRequest
 ): Effect.Effect<Answer, PandaTransportError, PandaClient.PandaClient> =>
   Effect.gen(function*() {
     const { httpClient } = yield* PandaClient.PandaClient
+    const transform = yield* PandaClient.CurrentTransform
     const url = Redacted.value(location)
     const host = new URL(url).origin
     return yield* Effect.gen(function*() {
-      const response = yield* httpClient.execute(request(url))
+      const response = yield* httpClient.execute(yield* transform(request(url)))
       const text = yield* body.text(response)
       yield* Effect.annotateCurrentSpan("http.response.status_code", response.status)
       return { status: response.status, headers: response.headers, text: Option.getOrElse(text, () => "") }
@@ -241,10 +330,12 @@ const answerTo = (
           ? failure
           : new PandaTransportError({ operation: nameOf(kind), reason: "Other", ambiguous: false, host })
       }),
-      Effect.timeoutFail({
-        duration: timeout,
-        onTimeout: () => new PandaTransportError({ operation: nameOf(kind), reason: "Timeout", ambiguous: true, host })
-      })
+      Effect.raceFirst(
+        Effect.zipRight(
+          expiry,
+          new PandaTransportError({ operation: nameOf(kind), reason: "Timeout", ambiguous: true, host })
+        )
+      )
     )
   })
 

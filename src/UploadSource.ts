@@ -7,23 +7,54 @@
 import type { PlatformError } from "@effect/platform/Error"
 import * as FileSystem from "@effect/platform/FileSystem"
 import { sha256 } from "@noble/hashes/sha2.js"
+import * as Chunk from "effect/Chunk"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Encoding from "effect/Encoding"
 import * as Option from "effect/Option"
+import * as Predicate from "effect/Predicate"
 import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
 import { PandaSourceError } from "./PandaError.js"
 import type { Fingerprint } from "./UploadState.js"
 
 /**
+ * A source that can be read from any place, any number of times.
+ *
  * @since 0.1.0
  * @category models
  */
 export interface UploadSource {
+  readonly _tag: "Rewindable"
   /** The file name that Panda is told. */
   readonly name: string
+  /** What it was made from, if that was a `Blob`. */
+  readonly blob?: Blob | undefined
   readonly open: Effect.Effect<Handle, PandaSourceError, Scope.Scope>
 }
+
+/**
+ * A source that can be read once, from its beginning to its end. Of what was read only the last `window` bytes can be
+ * read again, so an upload of it gets over a lost chunk, but cannot be resumed by another process.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface OnePassSource {
+  readonly _tag: "OnePass"
+  readonly name: string
+  /** Bytes. */
+  readonly window: number
+  readonly open: Effect.Effect<Handle, PandaSourceError, Scope.Scope>
+}
+
+/**
+ * What can be uploaded.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Any = UploadSource | OnePassSource
 
 /**
  * An open source.
@@ -39,6 +70,8 @@ export interface Handle {
 }
 
 /**
+ * What a source is at one moment.
+ *
  * @since 0.1.0
  * @category models
  */
@@ -56,6 +89,15 @@ const basename = (path: string): string => path.split(/[/\\]/).filter((part) => 
  * A file, by any `FileSystem`.
  *
  * The upload fails with `PandaSourceError` if the file cannot be read or is no file.
+ *
+ * @example
+ * import * as NodeContext from "@effect/platform-node/NodeContext"
+ * import { Effect } from "effect"
+ * import { UploadSource } from "effect-panda"
+ *
+ * const source = UploadSource.fromFile("movies/movie.mp4", { name: "trailer.mp4" }).pipe(
+ *   Effect.provide(NodeContext.layer)
+ * )
  *
  * @since 0.1.0
  * @category constructors
@@ -91,7 +133,7 @@ export const fromFile = (
           return filled
         }).pipe(Effect.mapError(why))
     })
-    return { name, open: Effect.map(Effect.mapError(fs.open(path, { flag: "r" }), why), handleOf) }
+    return { _tag: "Rewindable", name, open: Effect.map(Effect.mapError(fs.open(path, { flag: "r" }), why), handleOf) }
   })
 
 /**
@@ -101,6 +143,7 @@ export const fromFile = (
  * @category constructors
  */
 export const fromBytes = (bytes: Uint8Array, options: { readonly name: string }): UploadSource => ({
+  _tag: "Rewindable",
   name: options.name,
   open: Effect.succeed({
     stat: Effect.sync(() => ({ size: bytes.byteLength, modified: undefined })),
@@ -112,6 +155,120 @@ export const fromBytes = (bytes: Uint8Array, options: { readonly name: string })
       })
   })
 })
+
+/**
+ * A `Blob`, or a `File` as browsers give them. A `File` has a name of its own.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const fromBlob = (blob: Blob, options?: { readonly name?: string }): UploadSource => {
+  const [name, modified] = blob instanceof File
+    ? [options?.name ?? blob.name, DateTime.unsafeMake(blob.lastModified)]
+    : [options?.name ?? "blob", undefined]
+  return {
+    _tag: "Rewindable",
+    name,
+    blob,
+    open: Effect.succeed({
+      stat: Effect.sync(() => ({ size: blob.size, modified })),
+      read: (offset, buffer) =>
+        Effect.tryPromise({
+          try: () => blob.slice(offset, offset + buffer.byteLength).arrayBuffer(),
+          // Browsers refuse to read a file that has changed on disk.
+          catch: (error) =>
+            new PandaSourceError({
+              operation: "UploadSource.fromBlob",
+              reason: Predicate.isRecord(error) && error["name"] === "NotReadableError" ? "Changed" : "Unreadable",
+              name,
+              description: String(error)
+            })
+        }).pipe(Effect.map((bytes) => {
+          buffer.set(new Uint8Array(bytes))
+          return bytes.byteLength
+        }))
+    })
+  }
+}
+
+/**
+ * A stream of known size, which is run once. Of what was read the last `window` bytes are kept, none by default: that
+ * is enough unless the server loses bytes which it had acknowledged, since a chunk is kept until it has arrived.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const fromStream = <E>(
+  stream: Stream.Stream<Uint8Array, E>,
+  options: { readonly name: string; readonly size: number; readonly window?: number | undefined }
+): OnePassSource => {
+  const { name, size, window = 0 } = options
+  const operation = "UploadSource.fromStream"
+  const cannotRewind = (needed: number, have: number) =>
+    new PandaSourceError({
+      operation,
+      reason: "CannotRewind",
+      name,
+      description: `byte ${needed} is gone, from ${have} on`
+    })
+
+  const open = Effect.gen(function*() {
+    const pull = yield* Stream.toPull(stream)
+    /** What was pulled and may be read again, and where it begins. */
+    let kept: ReadonlyArray<Uint8Array> = []
+    let start = 0
+    let end = 0
+    let ended = false
+
+    /** Pulls until there are bytes up to `goal`, or no more. */
+    const fill = (goal: number) =>
+      Effect.gen(function*() {
+        while (end < goal && !ended) {
+          const chunks = yield* Effect.catchAll(pull, (error) =>
+            Option.isSome(error)
+              ? new PandaSourceError({ operation, reason: "Unreadable", name, description: String(error.value) })
+              : Effect.void)
+          if (!chunks) {
+            ended = true
+            break
+          }
+          const arrived = Chunk.toReadonlyArray(chunks)
+          kept = [...kept, ...arrived]
+          end += arrived.reduce((sum, { byteLength }) => sum + byteLength, 0)
+        }
+      })
+
+    const forget = (goal: number) => {
+      while (kept.length > 0 && start + kept[0]!.byteLength <= goal) {
+        start += kept[0]!.byteLength
+        kept = kept.slice(1)
+      }
+    }
+
+    const handle: Handle = {
+      stat: Effect.sync(() => ({ size: end > size ? end : size, modified: undefined })),
+      read: (offset, buffer) =>
+        Effect.gen(function*() {
+          if (offset < start) return yield* cannotRewind(offset, start)
+          const goal = offset + buffer.byteLength
+          // One byte more than there should be shows that there is more.
+          yield* fill(goal === size ? size + 1 : goal)
+          let at = start
+          let count = 0
+          for (const bytes of kept) {
+            const part = bytes.subarray(Math.max(0, offset - at), Math.max(0, goal - at))
+            buffer.set(part, count)
+            count += part.byteLength
+            at += bytes.byteLength
+          }
+          forget(offset + count - window)
+          return count
+        })
+    }
+    return handle
+  })
+  return { _tag: "OnePass", name, window, open }
+}
 
 /**
  * Fills the buffer from the offset on; `PandaSourceError` with reason `TooShort` if the source ends before.
@@ -147,12 +304,16 @@ const SAMPLE = 64 * 1024
  * @since 0.1.0
  * @category reading
  */
-export const fingerprint = (name: string, handle: Handle): Effect.Effect<Fingerprint, PandaSourceError> =>
+export const fingerprint = (
+  { _tag, name }: Any,
+  handle: Handle
+): Effect.Effect<Fingerprint, PandaSourceError> =>
   Effect.gen(function*() {
     const { modified, size } = yield* handle.stat
     if (size === 0) {
       return yield* new PandaSourceError({ operation: "UploadSource.fingerprint", reason: "Empty", name })
     }
+    if (_tag === "OnePass") return { size, modified, digest: "" }
     const head = new Uint8Array(Math.min(size, SAMPLE))
     yield* readFully(name, handle, 0, head)
     const tail = new Uint8Array(Math.min(size - head.byteLength, SAMPLE))

@@ -16,6 +16,8 @@ import * as creation from "./internal/creation.js"
 export interface Fingerprint extends Schema.Schema.Type<typeof Fingerprint> {}
 
 /**
+ * The fingerprint in JSON.
+ *
  * @since 0.1.0
  * @category schemas
  */
@@ -38,6 +40,8 @@ export const Fingerprint = Schema.Struct({
 export interface SessionOptions extends Schema.Schema.Type<typeof SessionOptions> {}
 
 /**
+ * The parameters in JSON, as Panda takes them.
+ *
  * @since 0.1.0
  * @category schemas
  */

@@ -3,16 +3,22 @@
  *
  * @since 0.1.0
  */
-import type * as Effect from "effect/Effect"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import type * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
-import type * as Stream from "effect/Stream"
+import * as Stream from "effect/Stream"
 import * as Encodings from "./Encodings.js"
 import * as creation from "./internal/creation.js"
+import * as entity from "./internal/entity.js"
 import * as paging from "./internal/paging.js"
+import * as storage from "./internal/storage.js"
 import { Video } from "./internal/video.js"
+import * as wire from "./internal/wire.js"
 import * as PandaClient from "./PandaClient.js"
 import { path } from "./PandaClient.js"
-import type { PandaError } from "./PandaError.js"
+import type { PandaError, PandaSourceError } from "./PandaError.js"
+import * as UploadSource from "./UploadSource.js"
 
 export {
   /**
@@ -33,6 +39,8 @@ export {
 export interface Filter extends Schema.Schema.Type<typeof Filter> {}
 
 /**
+ * `Filter` as it is checked before it is sent: pages from 1, at most 100 on a page (contract 5.1).
+ *
  * @since 0.1.0
  * @category schemas
  */
@@ -43,7 +51,7 @@ export const Filter = Schema.Struct({
 })
 
 /**
- * One page of videos, newest first.
+ * One page of videos, newest first (contract 5).
  *
  * @since 0.1.0
  * @category operations
@@ -59,7 +67,15 @@ export const list = (filter: Filter = {}): Effect.Effect<ReadonlyArray<Video>, P
   })
 
 /**
- * All videos, a request for each page as it is pulled.
+ * All videos, a request for each page as it is pulled (contract 5.1).
+ *
+ * @example
+ * import { Stream } from "effect"
+ * import { Videos } from "effect-panda"
+ *
+ * const bytes = Videos.all({ status: "success" }).pipe(
+ *   Stream.runFold(0, (sum, { file_size = 0 }) => sum + file_size)
+ * )
  *
  * @since 0.1.0
  * @category operations
@@ -68,6 +84,8 @@ export const all = (filter: Filter = {}): Stream.Stream<Video, PandaError, Panda
   paging.paginate(list, filter)
 
 /**
+ * A video by its id (contract 5). `PandaNotFound` if the cloud has none with that id.
+ *
  * @since 0.1.0
  * @category operations
  */
@@ -75,40 +93,150 @@ export const find = (id: string): Effect.Effect<Video, PandaError, PandaClient.P
   PandaClient.request({ name: "Videos.find", method: "GET", path: path`/videos/${id}.json`, result: Video })
 
 /**
+ * One page of videos, and how many there are in all (`include_root`, contract 5).
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Page extends Schema.Schema.Type<typeof Page> {}
+
+/**
+ * A page as Panda's JSON has it (contract 5).
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const Page = Schema.Struct({
+  videos: Schema.Array(Video),
+  page: wire.numeric,
+  per_page: wire.numeric,
+  total: wire.numeric
+})
+
+/**
+ * One page of videos, newest first, with the total.
+ *
+ * @since 0.1.0
+ * @category operations
+ */
+export const listWithTotal = (filter: Filter = {}): Effect.Effect<Page, PandaError, PandaClient.PandaClient> =>
+  PandaClient.request({
+    name: "Videos.listWithTotal",
+    method: "GET",
+    path: path`/videos.json`,
+    params: { ...filter, include_root: true as const },
+    input: Schema.Struct({ ...Filter.fields, include_root: Schema.Literal(true) }),
+    result: Page
+  })
+
+/**
+ * The newest video.
+ *
+ * @since 0.1.0
+ * @category operations
+ */
+export const first = (
+  filter: Filter = {}
+): Effect.Effect<Option.Option<Video>, PandaError, PandaClient.PandaClient> => entity.first(list, filter)
+
+/**
+ * All videos for which the predicate holds. Panda does not know it, so all are fetched.
+ *
+ * @since 0.1.0
+ * @category operations
+ */
+export const where = (
+  predicate: Predicate.Predicate<Video>,
+  filter: Filter = {}
+): Stream.Stream<Video, PandaError, PandaClient.PandaClient> => Stream.filter(all(filter), predicate)
+
+/**
+ * The video as it is now.
+ *
+ * @since 0.1.0
+ * @category operations
+ */
+export const reload = (video: Video): Effect.Effect<Video, PandaError, PandaClient.PandaClient> => find(video.id)
+
+const settings = {
+  /** Names or ids; without it Panda encodes to all profiles of the cloud, with `none` to none yet. */
+  profiles: Schema.optional(creation.profiles),
+  path_format: Schema.optional(creation.pathFormat),
+  payload: Schema.optional(creation.payload),
+  /** Which encodings are made from the output of which: names of profiles, nested. */
+  pipeline: Schema.optional(creation.pipeline)
+}
+
+/**
  * Where Panda fetches a video from, and what it makes of it.
  *
  * @since 0.1.0
  * @category models
  */
-export interface Create extends Schema.Schema.Type<typeof Create> {}
+export interface CreateFromUrl extends Schema.Schema.Type<typeof CreateFromUrl> {
+  readonly file?: undefined
+}
 
 /**
+ * `CreateFromUrl` as it is checked before it is sent.
+ *
  * @since 0.1.0
  * @category schemas
  */
-export const Create = Schema.Struct({
+export const CreateFromUrl = Schema.Struct({
+  ...settings,
   source_url: Schema.NonEmptyString,
-  /** Names or ids; without it Panda encodes to all profiles of the cloud, with `none` to none yet. */
-  profiles: Schema.optional(creation.profiles),
-  path_format: Schema.optional(creation.pathFormat),
-  payload: Schema.optional(creation.payload)
+  file: Schema.optional(creation.absent("either source_url or file"))
 })
 
 /**
- * Makes Panda fetch a video. To send one, see `Upload`.
+ * The file that is sent, and what Panda makes of it.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface CreateFromFile extends Schema.Schema.Type<typeof CreateFromFile> {
+  readonly file: UploadSource.Any
+}
+
+/**
+ * `CreateFromFile` as it is checked before it is sent.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const CreateFromFile = Schema.Struct({
+  ...settings,
+  source_url: Schema.optional(creation.absent("either source_url or file"))
+})
+
+/**
+ * Makes Panda fetch a video from an URL, or sends it one in a single request. For files worth resuming, see `Upload`.
+ *
+ * The request is sent again only if it surely did not reach Panda. A file that cannot be read fails with
+ * `PandaSourceError` before anything is sent. Over fetch, a file keeps its length only if it is made from a `Blob`.
  *
  * @since 0.1.0
  * @category operations
  */
-export const create = (params: Create): Effect.Effect<Video, PandaError, PandaClient.PandaClient> =>
-  PandaClient.request({
-    name: "Videos.create",
-    method: "POST",
-    path: path`/videos.json`,
-    params,
-    input: Create,
-    result: Video
-  })
+export function create(params: CreateFromUrl): Effect.Effect<Video, PandaError, PandaClient.PandaClient>
+export function create(
+  params: CreateFromFile
+): Effect.Effect<Video, PandaError | PandaSourceError, PandaClient.PandaClient>
+export function create(
+  params: CreateFromUrl | CreateFromFile
+): Effect.Effect<Video, PandaError | PandaSourceError, PandaClient.PandaClient> {
+  const operation = { name: "Videos.create", method: "POST", path: path`/videos.json`, result: Video } as const
+  if (params.file === undefined) return PandaClient.request({ ...operation, params, input: CreateFromUrl })
+  const { file, ...rest } = params
+  return file.open.pipe(
+    Effect.flatMap((handle) => UploadSource.fingerprint(file, handle)),
+    Effect.scoped,
+    Effect.flatMap(({ size }) =>
+      PandaClient.request({ ...operation, params: rest, input: CreateFromFile, file: { source: file, size } })
+    )
+  )
+}
 
 /**
  * The encodings of a video, one page.
@@ -117,32 +245,123 @@ export const create = (params: Create): Effect.Effect<Video, PandaError, PandaCl
  * @category operations
  */
 export const encodings = (
-  id: string,
+  video: entity.Ref,
   filter: Omit<Encodings.Filter, "video_id"> = {}
 ): Effect.Effect<ReadonlyArray<Encodings.Encoding>, PandaError, PandaClient.PandaClient> =>
   PandaClient.request({
     name: "Videos.encodings",
     method: "GET",
-    path: path`/videos/${id}/encodings.json`,
+    path: path`/videos/${entity.idOf(video)}/encodings.json`,
     params: filter,
     input: Encodings.Filter.omit("video_id"),
     result: Schema.Array(Encodings.Encoding)
   })
 
-const del = (id: string): Effect.Effect<void, PandaError, PandaClient.PandaClient> =>
+/**
+ * What Panda found out about the source of a video: an open record, such as `{ image_height: 240, duration: "19.35 s" }`
+ * (contract 6).
+ *
+ * @since 0.1.0
+ * @category operations
+ */
+export const metadata = (
+  video: entity.Ref
+): Effect.Effect<{ readonly [name: string]: unknown }, PandaError, PandaClient.PandaClient> =>
+  PandaClient.request({
+    name: "Videos.metadata",
+    method: "GET",
+    path: path`/videos/${entity.idOf(video)}/metadata.json`,
+    result: Schema.Record({ key: Schema.String, value: Schema.Unknown })
+  })
+
+/**
+ * Deletes the source of a video from the storage. The video and its encodings stay.
+ *
+ * @since 0.1.0
+ * @category operations
+ */
+export const deleteSource = (video: entity.Ref): Effect.Effect<void, PandaError, PandaClient.PandaClient> =>
+  PandaClient.request({
+    name: "Videos.deleteSource",
+    method: "DELETE",
+    path: path`/videos/${entity.idOf(video)}/source.json`,
+    result: PandaClient.Acknowledged
+  })
+
+const del = (video: entity.Ref): Effect.Effect<void, PandaError, PandaClient.PandaClient> =>
   PandaClient.request({
     name: "Videos.delete",
     method: "DELETE",
-    path: path`/videos/${id}.json`,
+    path: path`/videos/${entity.idOf(video)}.json`,
     result: PandaClient.Acknowledged
   })
 
 export {
   /**
-   * Deletes a video with its encodings and all their files.
+   * Deletes a video with its encodings and all their files (contract 5).
    *
    * @since 0.1.0
    * @category operations
    */
   del as delete
 }
+
+/**
+ * Whether Panda has the source.
+ *
+ * @since 0.1.0
+ * @category guards
+ */
+export const isSuccess = (video: Video): boolean => video.status === "success"
+
+/**
+ * Whether Panda could not get or read the source; `error_class` and `error_message` say why.
+ *
+ * @since 0.1.0
+ * @category guards
+ */
+export const isFail = (video: Video): boolean => video.status === "fail"
+
+/**
+ * Whether Panda is still getting the source.
+ *
+ * @since 0.1.0
+ * @category guards
+ */
+export const isProcessing = (video: Video): boolean => video.status === "processing"
+
+/**
+ * Where the source of a video is, once Panda has it. The cloud is that of the video, see `Clouds.current`.
+ *
+ * @since 0.1.0
+ * @category urls
+ */
+export const url = (video: Video, cloud: storage.Base, options?: storage.UrlOptions): Option.Option<string> =>
+  isSuccess(video) && video.path !== undefined
+    ? storage.url(cloud, `${video.path}${video.extname ?? ""}`, options)
+    : Option.none()
+
+/**
+ * Where the first screenshot of a video is, once Panda has the source.
+ *
+ * @since 0.1.0
+ * @category urls
+ */
+export const previewUrl = (video: Video, cloud: storage.Base, options?: storage.UrlOptions): Option.Option<string> =>
+  isSuccess(video) && video.path !== undefined ? storage.url(cloud, `${video.path}_1.jpg`, options) : Option.none()
+
+/**
+ * The video as Panda writes it, with all its attributes.
+ *
+ * @since 0.1.0
+ * @category conversions
+ */
+export const toJson: (video: Video, indent?: number) => string = entity.toJson(Video)
+
+/**
+ * The video without its id.
+ *
+ * @since 0.1.0
+ * @category conversions
+ */
+export const dup: (video: Video) => Omit<Video, "id"> = entity.dup

@@ -67,4 +67,14 @@ export * as UploadState from "./UploadState.js"
 /**
  * @since 0.1.0
  */
+export * as UploadStore from "./UploadStore.js"
+
+/**
+ * @since 0.1.0
+ */
 export * as Videos from "./Videos.js"
+
+/**
+ * @since 0.1.0
+ */
+export * as Webhook from "./Webhook.js"

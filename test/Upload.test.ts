@@ -359,7 +359,7 @@ describe("Upload", () => {
           const { events } = yield* succeed(Upload.start(sourceOf(3000), {
             ...options,
             onExpired: "restart",
-            onState: (state) => Effect.sync(() => states.push(state))
+            onState: (state) => Effect.sync(() => void states.push(state))
           }))
           const restarted = events.filter(({ _tag }) => _tag === "Restarted")
           assert.deepStrictEqual(restarted.map((event) => event._tag === "Restarted" && event.reason), ["Expired"])
@@ -619,17 +619,15 @@ describe("Upload", () => {
         Effect.gen(function*() {
           if (route === "probe") yield* inject({ route: "chunk", fault: Fault.status(503) })
           yield* inject({ route, fault })
+          const service = yield* panda
           const log: Array<string> = []
           const { events } = yield* succeed(Upload.start(sourceOf(3000), {
             ...options,
             onState: ({ location }) =>
-              Effect.flatMap(requests, (requests) =>
-                Effect.sync(() => log.push(`${requests.length} ${location.toString()}`)))
+              Effect.map(service.requests, (requests) => void log.push(`${requests.length} ${location.toString()}`))
           }))
           assert.include(
-            events.map(({ _tag }) =>
-              _tag
-            ),
+            events.map(({ _tag }) => _tag),
             "Moved"
           )
           assert.strictEqual((yield* theSession).locations, 2)

@@ -38,12 +38,12 @@ describe("UploadState", () => {
     }))
 
   it.effect.each([
-    ["another version", { version: 2 }],
-    ["a location that is no http URL", { location: "file:///etc/passwd" }],
-    ["an offset below zero", { acknowledged: -1 }],
-    ["an offset beyond the size", { acknowledged: 11 }],
-    ["a size that is not whole", { fingerprint: { size: 1.5, digest: "" } }]
-  ])("refuses %s", ([, change]) =>
+    { what: "another version", change: { version: 2 } },
+    { what: "a location that is no http URL", change: { location: "file:///etc/passwd" } },
+    { what: "an offset below zero", change: { acknowledged: -1 } },
+    { what: "an offset beyond the size", change: { acknowledged: 11 } },
+    { what: "a size that is not whole", change: { fingerprint: { size: 1.5, digest: "" } } }
+  ])("refuses $what", ({ change }) =>
     Effect.gen(function*() {
       const encoded = yield* Schema.encode(UploadState.UploadState)(state)
       const error = yield* Effect.flip(Schema.decodeUnknown(UploadState.UploadState)({ ...encoded, ...change }))

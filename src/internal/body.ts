@@ -15,13 +15,21 @@ export const text = (
     const decoder = new TextDecoder()
     let size = 0
     let text = ""
+    let failure: ResponseError | undefined
     return response.stream.pipe(
+      // Kept out of the stream: the fiber that runs it would log its failure, and with it the signed request.
+      Stream.catchAll((error) => {
+        failure = error.reason === "EmptyBody" ? undefined : error
+        return Stream.empty
+      }),
       Stream.takeWhile((bytes) => {
         size += bytes.byteLength
         return size <= LIMIT
       }),
       Stream.runForEach((bytes) => Effect.sync(() => void (text += decoder.decode(bytes, { stream: true })))),
-      Effect.map(() => size > LIMIT ? Option.none() : Option.some(text + decoder.decode())),
-      Effect.catchIf((error) => error.reason === "EmptyBody", () => Effect.succeed(Option.some("")))
+      Effect.flatMap(() => {
+        if (failure !== undefined) return Effect.fail(failure)
+        return Effect.succeed(size > LIMIT ? Option.none() : Option.some(text + decoder.decode()))
+      })
     )
   })

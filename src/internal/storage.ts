@@ -1,6 +1,11 @@
 /** Where a cloud's files are: its url, then the key, whose segments are percent-encoded (contract 9). */
 import * as Option from "effect/Option"
 
+/** What is needed of a cloud. */
+export interface Base {
+  readonly url?: string | undefined
+}
+
 export interface UrlOptions {
   /** Use https whatever the cloud's url says. */
   readonly https?: boolean | undefined
@@ -8,7 +13,7 @@ export interface UrlOptions {
 
 /** None if the cloud has no url. */
 export const url = (
-  cloud: { readonly url?: string | undefined },
+  cloud: Base,
   key: string,
   options?: UrlOptions
 ): Option.Option<string> =>

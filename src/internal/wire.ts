@@ -5,7 +5,10 @@ import * as ParseResult from "effect/ParseResult"
 import * as Schema from "effect/Schema"
 
 /** An entity as received: whatever attributes it has beyond those we know stay with it, on the way back too. */
-export const entity = <Fields extends Schema.Struct.Fields>(identifier: string, fields: Fields): Schema.Struct<Fields> =>
+export const entity = <Fields extends Schema.Struct.Fields>(
+  identifier: string,
+  fields: Fields
+): Schema.Struct<Fields> =>
   Schema.Struct(fields).annotations({ identifier, parseOptions: { onExcessProperty: "preserve" } })
 
 /**
@@ -37,14 +40,13 @@ const optionalNoText = <A, I>(schema: Schema.Schema<A, I>) =>
     { exact: true }
   )
 
-const numeric = (text: string): number | undefined =>
-  /^\s*-?\d+(\.\d+)?\s*$/.test(text) ? Number(text) : undefined
+const parseNumber = (text: string): number | undefined => /^\s*-?\d+(\.\d+)?\s*$/.test(text) ? Number(text) : undefined
 
 /** A number, or the text of one. */
-const Numeric = Schema.transformOrFail(Schema.Union(Schema.JsonNumber, Schema.String), Schema.JsonNumber, {
+export const numeric = Schema.transformOrFail(Schema.Union(Schema.JsonNumber, Schema.String), Schema.JsonNumber, {
   strict: true,
   decode: (value, _, ast) => {
-    const number = typeof value === "string" ? numeric(value) : value
+    const number = typeof value === "string" ? parseNumber(value) : value
     return number === undefined
       ? ParseResult.fail(new ParseResult.Type(ast, value, "is not a number"))
       : ParseResult.succeed(number)
@@ -58,12 +60,13 @@ const NumberOrWord = Schema.transform(
   Schema.Union(Schema.JsonNumber, Schema.String),
   {
     strict: true,
-    decode: (value) => typeof value === "string" ? numeric(value) ?? value : value,
+    decode: (value) => typeof value === "string" ? parseNumber(value) ?? value : value,
     encode: (value) => value
   }
 )
 
-const DATE = /^\s*(\d{4})[/-](\d{1,2})[/-](\d{1,2})[ T](\d{1,2}):(\d{2}):(\d{2}(?:\.\d+)?)\s*(?:(Z|UTC)|([+-]\d{2}):?(\d{2}))?\s*$/
+const DATE =
+  /^\s*(\d{4})[/-](\d{1,2})[/-](\d{1,2})[ T](\d{1,2}):(\d{2}):(\d{2}(?:\.\d+)?)\s*(?:(Z|UTC)|([+-]\d{2}):?(\d{2}))?\s*$/
 
 /** `2009/10/13 19:11:26 +0100`, with or without leading zeros; ISO 8601 as well. */
 const Timestamp = Schema.transformOrFail(Schema.String, Schema.DateTimeUtcFromSelf, {
@@ -85,18 +88,20 @@ const Timestamp = Schema.transformOrFail(Schema.String, Schema.DateTimeUtcFromSe
     )
 })
 
-/** Opaque; older data has numbers. */
-export const id = Schema.transform(Schema.Union(Schema.String, Schema.JsonNumber), Schema.String, {
+/** Text. Older data has numbers for ids, and where nothing is documented anything may come that is not an object. */
+export const id = Schema.transform(Schema.Union(Schema.String, Schema.JsonNumber, Schema.Boolean), Schema.String, {
   strict: true,
   decode: String,
   encode: (text) => text
 })
 
-export const text = optional(Schema.String)
-export const number = optionalNoText(Numeric)
+export const text = optional(id)
+export const number = optionalNoText(numeric)
 export const numberOrWord = optionalNoText(NumberOrWord)
 export const timestamp = optionalNoText(Timestamp)
-export const boolean = optionalNoText(Schema.Union(Schema.Boolean, Schema.transformLiterals(["true", true], ["false", false])))
+export const boolean = optionalNoText(
+  Schema.Union(Schema.Boolean, Schema.transformLiterals(["true", true], ["false", false]))
+)
 export const texts = optional(Schema.Array(Schema.String))
 
 /** What a file is, for videos and encodings alike (contract 6). */
@@ -131,7 +136,6 @@ export const media = {
   created_at: timestamp,
   updated_at: timestamp
 }
-
 
 /** An URL that Panda shows as null, as empty text or as the word `null` where there is none. */
 export const url = Schema.optionalWith(

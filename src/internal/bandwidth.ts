@@ -1,0 +1,34 @@
+/** A limit on bytes a second, shared by all that take from it. */
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+
+export interface Bandwidth {
+  readonly bytesPerSecond: number
+  /** How much to take at a time, so that the limit holds over a few seconds too. */
+  readonly burst: number
+  /** Waits for one's turn. */
+  readonly take: (bytes: number) => Effect.Effect<void>
+}
+
+/** The limit that several uploads share, if they do. */
+export class CurrentBandwidth extends Context.Reference<CurrentBandwidth>()("effect-panda/Upload/CurrentBandwidth", {
+  defaultValue: (): Bandwidth | undefined => undefined
+}) {}
+
+export const make = (bytesPerSecond: number): Effect.Effect<Bandwidth> =>
+  Effect.sync(() => {
+    /** When what was taken so far will have gone through. */
+    let free = -Infinity
+    return {
+      bytesPerSecond,
+      burst: Math.max(1, Math.floor(bytesPerSecond / 5)),
+      take: (bytes) =>
+        Effect.flatMap(Clock.currentTimeMillis, (now) => {
+          const turn = Math.max(now, free)
+          free = turn + (bytes / bytesPerSecond) * 1000
+          return Effect.sleep(Duration.millis(turn - now))
+        })
+    }
+  })

@@ -1,0 +1,971 @@
+import * as HttpClient from "@effect/platform/HttpClient"
+import { assert, describe, it } from "@effect/vitest"
+import {
+  Cause,
+  Clock,
+  ConfigProvider,
+  Context,
+  Effect,
+  Exit,
+  FastCheck,
+  Fiber,
+  Layer,
+  Logger,
+  LogLevel,
+  Metric,
+  Option,
+  Random,
+  Redacted,
+  Ref,
+  Schedule,
+  Schema,
+  TestClock,
+  TestContext,
+  Tracer
+} from "effect"
+import * as Credentials from "effect-panda/Credentials"
+import * as PandaClient from "effect-panda/PandaClient"
+import { path } from "effect-panda/PandaClient"
+import * as PandaEmulator from "effect-panda/PandaEmulator"
+import { Fault } from "effect-panda/PandaEmulator"
+import type { PandaError } from "effect-panda/PandaError"
+import * as Videos from "effect-panda/Videos"
+import { inspect } from "node:util"
+import { inject, inTime, panda, seen, sent, test } from "./client/panda.js"
+
+/** When each attempt arrived. */
+const times = Effect.map(seen, (requests) => requests.map(({ at }) => at))
+
+/** Nothing that is in the way of the wire: any path, any answer. */
+const call = (method: "GET" | "POST" | "PUT" | "DELETE", repeatable?: boolean) =>
+  PandaClient.request({
+    name: "Test.call",
+    method,
+    path: path`/videos/${"1"}.json`,
+    params: { payload: "a b+c" },
+    result: Schema.Unknown,
+    ...(repeatable === undefined ? {} : { repeatable })
+  })
+
+/** Where the connection was refused, there is no body and so no timestamp to be seen. */
+const increasing = (requests: ReadonlyArray<PandaEmulator.SeenRequest>) => {
+  const timestamps = requests.flatMap(({ timestamp }) => timestamp === undefined ? [] : [timestamp])
+  assert.deepStrictEqual(timestamps, Array.from(new Set(timestamps)).sort())
+}
+
+describe("raw requests", () => {
+  test(
+    "get, post, put and delete reach any endpoint",
+    Effect.gen(function*() {
+      const [video] = yield* PandaClient.get(
+        "/videos.json",
+        { per_page: 1 },
+        Schema.Tuple(Schema.Struct({ id: Schema.String }))
+      )
+      const created = yield* PandaClient.post("/videos.json", {
+        source_url: "http://a.example/b c.mp4",
+        payload: "é+/"
+      })
+      assert.propertyVal(created, "payload", "é+/")
+      yield* PandaClient.put("/notifications.json", { url: "http://a.example", events: { video_created: true } })
+      assert.deepStrictEqual(yield* PandaClient.delete(`/videos/${video.id}.json`), { deleted: "ok" })
+      assert.lengthOf((yield* PandaClient.get("/videos.json")) as Array<unknown>, 2)
+      const requests = yield* seen
+      const cloud_id = "emulated-cloud-id"
+      const parameters = { source_url: "http://a.example/b c.mp4", payload: "é+/" }
+      const setting = { url: "http://a.example", events: { video_created: "true" } }
+      assert.deepStrictEqual(requests.map(sent), [
+        { request: "GET /videos.json", parameters: { per_page: "1" }, via: ["query"] },
+        { request: "POST /videos.json", parameters, via: ["form"] },
+        { request: "PUT /notifications.json", parameters: setting, via: ["form"] },
+        { request: `DELETE /videos/${video.id}.json`, parameters: {}, via: ["query"] },
+        { request: "GET /videos.json", parameters: {}, via: ["query"] }
+      ])
+      for (const { parameters, status } of requests) {
+        assert.deepStrictEqual([parameters["cloud_id"], status], [cloud_id, 200])
+      }
+      const [get, post] = requests
+      assert.strictEqual(get!.headers["accept"], "application/json")
+      assert.isUndefined(get!.headers["content-length"])
+      assert.strictEqual(post!.headers["content-type"], "application/x-www-form-urlencoded")
+      assert.strictEqual(post!.headers["content-length"], String(post!.bodyLength))
+      assert.notProperty(post!.headers, "expect")
+      increasing(requests)
+    }),
+    { videos: 2 }
+  )
+
+  test(
+    "a schema that does not fit is a decode error with its place",
+    Effect.gen(function*() {
+      const error = yield* Effect.flip(
+        PandaClient.get("/videos.json", {}, Schema.Array(Schema.Struct({ no: Schema.Int })))
+      )
+      assert.strictEqual(error._tag, "PandaDecodeError")
+      assert.include(error.message, "PandaClient.get: the answer at 0.no is missing")
+    }),
+    { videos: 1 }
+  )
+
+  test(
+    "nothing is null",
+    Effect.gen(function*() {
+      yield* inject(Fault.empty)
+      assert.isNull(yield* PandaClient.delete("/videos/1.json"))
+    })
+  )
+
+  const refused = [
+    "",
+    "videos.json",
+    "//evil.example/videos.json",
+    "https://evil.example/videos.json",
+    "/../videos.json",
+    "/videos/../clouds.json",
+    "/videos/%2e%2e/clouds.json",
+    "/videos/./1.json",
+    "/a b.json",
+    "/a\tb.json",
+    "/videos.json\n",
+    "/é.json",
+    "/\ud800.json",
+    "/a\\b.json",
+    "/videos.json?page=1",
+    "/videos.json#1"
+  ]
+  it.effect.each(refused)("the path %j is refused, since an URL would change it", (path) =>
+    Effect.gen(function*() {
+      const { delete: del, get, post, put } = PandaClient
+      for (const [method, call] of Object.entries({ get, post, put, delete: del })) {
+        const error = yield* Effect.flip(call(path))
+        assert.strictEqual(error._tag, "PandaInputError")
+        assert.include(error.message, `PandaClient.${method}: path: `)
+      }
+      const error = yield* Effect.flip(PandaClient.execute("GET", path))
+      assert.strictEqual(error._tag, "PandaInputError")
+      assert.isEmpty(yield* seen)
+    }).pipe(Effect.provide(PandaEmulator.layerTest())))
+
+  test(
+    "an escaped path is sent as it is",
+    Effect.gen(function*() {
+      const error = yield* Effect.flip(PandaClient.get("/profiles/a%20b%2Fc.json"))
+      assert.strictEqual(error._tag, "PandaNotFound")
+      assert.include(error.message, "with ID=a b/c")
+    })
+  )
+
+  test(
+    "parameters that have no form on the wire are refused in the operation's name",
+    Effect.gen(function*() {
+      const error = yield* Effect.flip(PandaClient.post("/videos.json", { profiles: ["h264"] as never }))
+      assert.strictEqual(error._tag, "PandaInputError")
+      assert.match(error.message, /^PandaClient\.post: profiles: the value is a list/)
+      assert.isEmpty(yield* seen)
+    })
+  )
+
+  test(
+    "execute gives the response whatever its status",
+    Effect.gen(function*() {
+      const response = yield* PandaClient.execute("GET", "/videos/none.json")
+      assert.strictEqual(response.status, 404)
+      assert.propertyVal(yield* response.json, "error", "RecordNotFound")
+      yield* inject(Fault.status(503), { times: 9 })
+      assert.strictEqual((yield* PandaClient.execute("GET", "/videos.json")).status, 503)
+      assert.lengthOf(yield* seen, 2)
+    })
+  )
+
+  test(
+    "execute is sent again where no answer came, unless it is a POST that may have arrived",
+    Effect.gen(function*() {
+      yield* inject(Fault.resetAfter)
+      const response = yield* inTime(PandaClient.execute("PUT", "/notifications.json", { url: "http://a.example" }))
+      assert.strictEqual(response.status, 200)
+      yield* inject(Fault.resetAfter)
+      const params = { source_url: "http://a.example/b.mp4" }
+      const error = yield* inTime(Effect.flip(PandaClient.execute("POST", "/videos.json", params)))
+      assert.deepInclude({ ...error }, { _tag: "PandaTransportError", reason: "Interrupted", ambiguous: true } as never)
+      yield* inject(Fault.stall)
+      const late = yield* inTime(Effect.flip(PandaClient.execute("POST", "/videos.json", params)))
+      assert.deepInclude({ ...late }, { _tag: "PandaTransportError", reason: "Timeout" } as never)
+      assert.lengthOf(yield* seen, 4)
+    })
+  )
+})
+
+describe("path", () => {
+  const ids = [
+    "a/b",
+    "../clouds",
+    "..\\clouds",
+    "a?b=c",
+    "a#b",
+    "a b",
+    " a",
+    "a%2Fb",
+    "%2e%2e",
+    "a\nb",
+    "a\u0000b",
+    "a.json",
+    "...",
+    "é𝄞",
+    "!'()*",
+    ";,:@&=+$",
+    "[]^`{|}~\"<>"
+  ]
+  it.effect.each(ids)("the id %j is one segment", (id) =>
+    Effect.gen(function*() {
+      const error = yield* Effect.flip(Videos.find(id))
+      assert.strictEqual(error._tag, "PandaNotFound")
+      const [request, ...others] = yield* seen
+      assert.isEmpty(others)
+      assert.strictEqual(request!.route, "GET /videos/:id.json")
+      assert.strictEqual(request!.path, `/videos/${encodeURIComponent(id)}.json`)
+    }).pipe(Effect.provide(PandaEmulator.layerTest())))
+
+  const none = ["", " ", "\t\n", ".", "..", "\ud800", undefined as never, null as never, 7 as never, ["a"] as never]
+  it.effect.each(none.map((id) => ({ id })))("the id $id is none", ({ id }) =>
+    Effect.gen(function*() {
+      const error = yield* Effect.flip(Videos.find(id))
+      assert.deepInclude({ ...error }, { _tag: "PandaInputError", operation: "Videos.find", parameter: "id" } as never)
+      assert.isEmpty(yield* seen)
+    }).pipe(Effect.provide(PandaEmulator.layerTest())))
+
+  it.effect.prop(
+    "no id reaches another endpoint",
+    [FastCheck.oneof(FastCheck.fullUnicodeString(), FastCheck.string({ unit: "binary" }))],
+    ([id]) =>
+      Effect.gen(function*() {
+        const error = yield* Effect.flip(Videos.find(id))
+        const [request] = yield* seen
+        if (request === undefined) {
+          assert.strictEqual(error._tag, "PandaInputError")
+        } else {
+          assert.strictEqual(error._tag, "PandaNotFound")
+          assert.strictEqual(request.route, "GET /videos/:id.json")
+          const [, root, segment, ...others] = request.path.split("/")
+          assert.deepStrictEqual([root, decodeURIComponent(segment!), others], ["videos", `${id}.json`, []])
+        }
+      }).pipe(Effect.provide(PandaEmulator.layerTest())),
+    { fastCheck: { numRuns: 40 } }
+  )
+})
+
+describe("sending again", () => {
+  const error = { error: "Name", message: "words" }
+  const always = { times: Infinity }
+  type Row = readonly [what: string, fault: Fault, tag: PandaError["_tag"], repeatable: boolean, post: boolean]
+  const rows: ReadonlyArray<Row> = [
+    ["400", Fault.status(400, error), "PandaRejected", false, false],
+    ["401", Fault.status(401, error), "PandaAuthError", false, false],
+    ["403", Fault.status(403), "PandaRejected", false, false],
+    ["404", Fault.status(404, error), "PandaNotFound", false, false],
+    ["408", Fault.status(408), "PandaRejected", true, false],
+    ["413", Fault.status(413), "PandaFileTooLarge", false, false],
+    ["429", Fault.status(429), "PandaRateLimited", true, true],
+    ["500", Fault.status(500), "PandaServerError", true, false],
+    ["502", Fault.status(502, { body: "<html>" }), "PandaServerError", true, false],
+    ["503", Fault.status(503), "PandaServerError", true, false],
+    ["503 with Retry-After", Fault.status(503, { retryAfter: 1 }), "PandaServerError", true, true],
+    ["500 with Retry-After", Fault.status(500, { retryAfter: 1 }), "PandaServerError", true, false],
+    ["200 BadRequest", Fault.errorBody({ error: "BadRequest", message: "" }), "PandaRejected", false, false],
+    ["200 InternalError", Fault.errorBody({ error: "InternalError", message: "" }), "PandaServerError", true, false],
+    ["200 that is no JSON", Fault.malformed(), "PandaDecodeError", false, false],
+    ["refused", Fault.refuse, "PandaTransportError", true, true],
+    ["reset before", Fault.resetBefore, "PandaTransportError", true, false],
+    ["reset after", Fault.resetAfter, "PandaTransportError", true, false],
+    ["truncated", Fault.truncate({ after: 3 }), "PandaTransportError", true, false],
+    ["stalled", Fault.stall, "PandaTransportError", true, false]
+  ]
+  const operations = [
+    { what: "GET", call: call("GET"), column: 3 },
+    { what: "PUT", call: call("PUT"), column: 3 },
+    { what: "DELETE", call: call("DELETE"), column: 3 },
+    { what: "POST", call: call("POST"), column: 4 },
+    { what: "POST that is said to be repeatable", call: call("POST", true), column: 3 },
+    { what: "GET that is said not to be", call: call("GET", false), column: 4 }
+  ] as const
+
+  it.effect.each(operations)("$what", ({ call, column }) =>
+    Effect.gen(function*() {
+      // Each has an emulator and a clock of its own, so that they need not wait for each other.
+      const results = yield* Effect.forEach(rows, ([what, fault]) =>
+        Effect.gen(function*() {
+          yield* inject(fault, always)
+          const { _tag } = yield* inTime(Effect.flip(call))
+          const requests = yield* seen
+          increasing(requests)
+          return [what, _tag, requests.length]
+        }).pipe(
+          Effect.provide(Layer.provideMerge(PandaEmulator.layerTest(), TestContext.TestContext))
+        ), { concurrency: "unbounded" })
+      assert.deepStrictEqual(results, rows.map((row) => [row[0], row[2], row[column] ? 5 : 1]))
+    }))
+
+  test(
+    "an attempt that succeeds ends it, and each attempt has a signature of its own",
+    Effect.gen(function*() {
+      yield* inject(Fault.refuse)
+      yield* inject(Fault.status(429), { times: 2 })
+      const video = yield* inTime(Videos.create({ source_url: "http://a.example/b.mp4" }))
+      assert.strictEqual(video.source_url, "http://a.example/b.mp4")
+      const requests = yield* seen
+      assert.deepStrictEqual(requests.map(({ status }) => status), [undefined, 429, 429, 200])
+      increasing(requests)
+      // The emulator accepts the signature of a POST once.
+      assert.lengthOf(yield* (yield* panda).videos, 1)
+    })
+  )
+
+  test(
+    "the delays are random parts of 200, 400, 800 and 1600 ms",
+    Effect.gen(function*() {
+      const random = Random.make("seed")
+      const parts = yield* Effect.replicateEffect(Random.next, 4).pipe(Effect.withRandom(Random.make("seed")))
+      assert.strictEqual(new Set(parts).size, 4)
+      yield* inject(Fault.status(500), always)
+      yield* inTime(Effect.flip(Videos.list()).pipe(Effect.withRandom(random)))
+      const at = yield* times
+      parts.forEach((part, i) => assert.approximately(at[i + 1]! - at[i]!, part * 200 * 2 ** i, 1))
+    })
+  )
+
+  const asked = [
+    { retryAfter: 7, millis: 7000 },
+    { retryAfter: 0, millis: 0 },
+    { retryAfter: 600, millis: 30_000 },
+    { retryAfter: "Thu, 01 Jan 1970 00:00:09 GMT", millis: 9000 },
+    { retryAfter: "Wed, 31 Dec 1969 23:00:00 GMT", millis: 0 }
+  ]
+  it.effect.each(asked)(
+    "Retry-After: $retryAfter means $millis ms",
+    ({ millis, retryAfter }) =>
+      Effect.gen(function*() {
+        yield* inject(Fault.status(503, { retryAfter }))
+        yield* inTime(Videos.list())
+        assert.deepStrictEqual(yield* times, [0, millis])
+      }).pipe(Effect.provide(PandaEmulator.layerTest()))
+  )
+
+  test(
+    "withRetry changes the policy for a region of code",
+    Effect.gen(function*() {
+      const attempts = (effect: Effect.Effect<unknown, PandaError, PandaClient.PandaClient>) =>
+        Effect.gen(function*() {
+          const before = (yield* seen).length
+          yield* inTime(Effect.flip(effect))
+          return (yield* seen).length - before
+        })
+      yield* inject(Fault.status(500), { times: Infinity })
+      assert.strictEqual(yield* attempts(PandaClient.withRetry(Videos.list(), "none")), 1)
+      assert.strictEqual(yield* attempts(Videos.list().pipe(PandaClient.withRetry(Schedule.recurs(2)))), 3)
+      assert.strictEqual(
+        yield* attempts(Videos.create({ source_url: "x" }).pipe(PandaClient.withRetry(Schedule.recurs(2)))),
+        1
+      )
+      const inner = Videos.list().pipe(PandaClient.withRetry("none"), PandaClient.withRetry(Schedule.recurs(2)))
+      assert.strictEqual(yield* attempts(inner), 1)
+      assert.strictEqual(yield* attempts(Videos.list()), 5)
+    })
+  )
+
+  test(
+    "a schedule sees the errors, and Retry-After wins over its delay",
+    Effect.gen(function*() {
+      const errors = yield* Ref.make<ReadonlyArray<PandaError>>([])
+      const policy: PandaClient.RetryPolicy = Schedule.spaced("1 minute").pipe(
+        Schedule.intersect(Schedule.recurs(3)),
+        Schedule.tapInput((error: PandaError) => Ref.update(errors, (all) => [...all, error]))
+      )
+      yield* inject(Fault.status(500))
+      yield* inject(Fault.status(429, { retryAfter: 5 }))
+      yield* inTime(Videos.list().pipe(PandaClient.withRetry(policy)))
+      assert.deepStrictEqual((yield* Ref.get(errors)).map(({ _tag }) => _tag), ["PandaServerError", "PandaRateLimited"])
+      assert.deepStrictEqual(yield* times, [0, 60_000, 65_000])
+    })
+  )
+})
+
+describe("the clock", () => {
+  const expired = { error: "NotAuthorized", message: "Signatures expired" }
+
+  test(
+    "is corrected once, and stays corrected",
+    Effect.gen(function*() {
+      const { setSkew } = yield* panda
+      yield* TestClock.setTime(Date.UTC(2026, 10, 22, 12))
+      yield* setSkew("10 minutes")
+      yield* Videos.list()
+      yield* Videos.create({ source_url: "http://a.example/b.mp4" })
+      yield* setSkew(-1000 * 60)
+      yield* Videos.list()
+      const requests = yield* seen
+      assert.deepStrictEqual(requests.map(({ status }) => status), [401, 200, 200, 200])
+      assert.deepStrictEqual(requests.map(({ timestamp }) => timestamp?.slice(11, 19)), [
+        "12:00:00",
+        "12:10:00",
+        "12:10:00",
+        "12:10:00"
+      ])
+      increasing(requests)
+    })
+  )
+
+  test(
+    "is corrected for requests that are under way together",
+    Effect.gen(function*() {
+      yield* TestClock.setTime(Date.UTC(2026, 10, 22, 12))
+      yield* (yield* panda).setSkew("10 minutes")
+      const lists = Array.from({ length: 20 }, () => Videos.list())
+      // They are all answered late, so that all are signed before the first correction.
+      yield* inject(Fault.delay("1 second"), { times: 20 })
+      assert.lengthOf(yield* inTime(Effect.all(lists, { concurrency: "unbounded" })), 20)
+      assert.lengthOf((yield* seen).filter(({ status }) => status === 401), 20)
+    })
+  )
+
+  test(
+    "goes back too, when the server is behind",
+    Effect.gen(function*() {
+      yield* TestClock.setTime(Date.UTC(2026, 10, 22, 12))
+      const { setSkew } = yield* panda
+      yield* setSkew("10 minutes")
+      yield* Videos.list()
+      yield* inject(Fault.status(401, { ...expired, headers: { date: "Sun, 22 Nov 2026 11:00:00 GMT" } }))
+      yield* setSkew(-1000 * 60 * 60)
+      yield* Videos.list()
+      assert.strictEqual((yield* seen).at(-1)!.timestamp!.slice(11, 19), "11:00:00")
+    })
+  )
+
+  test(
+    "a second refusal is the caller's",
+    Effect.gen(function*() {
+      yield* inject(Fault.status(401, expired), { times: 9 })
+      const error = yield* inTime(Effect.flip(Videos.list()))
+      assert.deepInclude({ ...error }, { _tag: "PandaAuthError", reason: "SignatureExpired" } as never)
+      assert.include(error.message, "Set this machine's clock")
+      assert.lengthOf(yield* seen, 2)
+    })
+  )
+
+  test(
+    "without a Date there is nothing to correct it by",
+    Effect.gen(function*() {
+      yield* inject(Fault.status(401, { ...expired, headers: { date: "" } }))
+      assert.strictEqual((yield* Effect.flip(Videos.list()))._tag, "PandaAuthError")
+      assert.lengthOf(yield* seen, 1)
+    })
+  )
+
+  test(
+    "another refusal has nothing to do with it",
+    Effect.gen(function*() {
+      const wrong = Credentials.layer({ accessKey: "emulated-access-key", secretKey: Redacted.make("wrong") })
+      const error = yield* Effect.flip(Videos.list().pipe(Effect.provide(Layer.provide(PandaClient.layer, wrong))))
+      assert.deepInclude({ ...error }, { _tag: "PandaAuthError", reason: "SignatureMismatch", status: 401 } as never)
+      assert.lengthOf(yield* seen, 1)
+    })
+  )
+
+  /** Shows these milliseconds, each for ten looks, and stays at the last. */
+  const clockShowing = (shown: ReadonlyArray<number>): Clock.Clock => {
+    let looks = 0
+    const unsafeCurrentTimeMillis = () => shown[Math.min(Math.floor(looks++ / 10), shown.length - 1)]!
+    const own = { unsafeCurrentTimeMillis, currentTimeMillis: Effect.sync(unsafeCurrentTimeMillis) }
+    return Object.assign(Object.create(Clock.make()) as Clock.Clock, own)
+  }
+
+  const clocks = [
+    { what: "stands still", clock: clockShowing([1_000_000]), count: 1000 },
+    { what: "goes back", clock: clockShowing(Array.from({ length: 100 }, (_, i) => 1_000_000 - i)), count: 200 }
+  ]
+  it.effect.each(clocks)(
+    "while it $what, $count concurrent requests have timestamps that increase",
+    ({ clock, count }) =>
+      Effect.gen(function*() {
+        const requests = Array.from({ length: count }, (_, i) => i % 2 === 0 ? Videos.list() : call("DELETE"))
+        yield* Effect.all(requests.map(Effect.ignore), { concurrency: "unbounded" })
+        const all = yield* seen
+        assert.lengthOf(all, count)
+        assert.isEmpty(all.filter(({ status }) => status === 401))
+        increasing(all)
+      }).pipe(Effect.provide(PandaEmulator.layerTest()), Effect.withClock(clock))
+  )
+})
+
+describe("a time limit", () => {
+  test(
+    "of 30 seconds for each attempt",
+    Effect.gen(function*() {
+      yield* inject(Fault.stall)
+      const fiber = yield* Effect.fork(Effect.flip(PandaClient.withRetry(Videos.list(), "none")))
+      yield* TestClock.adjust("29999 millis")
+      assert.isNull(fiber.unsafePoll())
+      yield* TestClock.adjust("1 millis")
+      const error = yield* Fiber.join(fiber)
+      assert.deepInclude({ ...error }, {
+        _tag: "PandaTransportError",
+        reason: "Timeout",
+        ambiguous: true,
+        host: "https://api.pandastream.com"
+      } as never)
+      assert.include(error.message, "Videos.list: no answer from https://api.pandastream.com in time")
+    })
+  )
+
+  test(
+    "which withTimeout changes for a region of code",
+    Effect.gen(function*() {
+      yield* inject(Fault.delay("20 seconds"), { times: 2 })
+      const impatient = Videos.list().pipe(PandaClient.withTimeout("5 seconds"), PandaClient.withRetry("none"))
+      assert.strictEqual((yield* inTime(Effect.flip(impatient)))._tag, "PandaTransportError")
+      assert.deepStrictEqual(yield* inTime(Videos.list()), [])
+      yield* inject(Fault.delay("5 minutes"))
+      assert.deepStrictEqual(yield* inTime(PandaClient.withTimeout(Videos.list(), "10 minutes")), [])
+    })
+  )
+
+  test(
+    "holds for an answer that begins and does not end too",
+    Effect.gen(function*() {
+      yield* inject(Fault.stall, { times: 2 })
+      yield* inTime(Videos.list())
+      const at = yield* times
+      assert.lengthOf(at, 3)
+      assert.isTrue(at[1]! >= 30_000 && at[1]! <= 30_200)
+    })
+  )
+})
+
+describe("answers", () => {
+  const find = PandaClient.request({
+    name: "Test.find",
+    method: "GET",
+    path: path`/videos/${"1"}.json`,
+    result: Schema.Struct({ id: Schema.String })
+  })
+
+  const rows = [
+    {
+      what: "JSON that is cut",
+      text: "{\"id\": \"1",
+      body: "{\"id\": \"1",
+      description: "is not what the contract says"
+    },
+    {
+      what: "HTML",
+      text: "<html>\nhello</html>",
+      body: "<html> hello</html>",
+      description: "is not what the contract says"
+    },
+    { what: "nothing", text: "", body: "", description: "is empty" },
+    { what: "white space", text: "\r\n", body: "", description: "is empty" },
+    { what: "JSON of another shape", text: "[1]", body: "[1]", description: "is not what the contract says" }
+  ]
+  it.effect.each(rows)("$what where JSON is due", ({ body, description, text }) =>
+    Effect.gen(function*() {
+      yield* inject(Fault.malformed(text))
+      const error = yield* Effect.flip(find)
+      const expected = { _tag: "PandaDecodeError", operation: "Test.find", status: 200, path: [], description, body }
+      assert.deepInclude({ ...error }, expected as never)
+    }).pipe(Effect.provide(PandaEmulator.layerTest())))
+
+  test(
+    "a byte order mark is no obstacle, nor is text beyond ASCII",
+    Effect.gen(function*() {
+      yield* inject(Fault.malformed("\ufeff{\"id\":\"é𝄞\"}"))
+      assert.deepStrictEqual(yield* find, { id: "é𝄞" })
+    })
+  )
+
+  test(
+    "a body of 32 MiB is read, a longer one is not",
+    Effect.gen(function*() {
+      const padded = (size: number) => `{"id":"1"}${" ".repeat(size - 10)}`
+      yield* inject(Fault.malformed(padded(32 * 1024 * 1024)))
+      yield* inject(Fault.malformed(padded(32 * 1024 * 1024 + 1)))
+      assert.deepStrictEqual(yield* find, { id: "1" })
+      const error = yield* Effect.flip(find)
+      assert.strictEqual(error._tag, "PandaDecodeError")
+      assert.include(error.message, "the answer is longer than 32 MiB")
+    })
+  )
+
+  test(
+    "Acknowledged takes whatever comes",
+    Effect.gen(function*() {
+      const acknowledge = PandaClient.request({
+        name: "Test.delete",
+        method: "DELETE",
+        path: path`/videos/${"1"}.json`,
+        result: PandaClient.Acknowledged
+      })
+      for (const text of ["", "{\"deleted\":\"ok\"}", "\"ok\"", "true", "null", "[]"]) {
+        yield* inject(Fault.malformed(text))
+        assert.isUndefined(yield* acknowledge)
+      }
+      yield* inject(Fault.errorBody({ error: "RecordNotFound", message: "gone" }))
+      assert.strictEqual((yield* Effect.flip(acknowledge))._tag, "PandaNotFound")
+      assert.isNull(yield* Schema.encode(PandaClient.Acknowledged)(undefined))
+    })
+  )
+
+  test(
+    "a host that refuses is named, without the query",
+    Effect.gen(function*() {
+      yield* inject(Fault.refuse, { times: 9 })
+      const error = yield* Effect.flip(PandaClient.withRetry(Videos.list(), "none"))
+      assert.deepInclude({ ...error }, {
+        _tag: "PandaTransportError",
+        reason: "Connect",
+        ambiguous: false,
+        host: "https://api.pandastream.com",
+        code: "ECONNREFUSED"
+      } as never)
+      assert.notInclude(inspect(error), "?")
+    })
+  )
+})
+
+describe("clouds and accounts", () => {
+  test(
+    "withCloud runs a region of code against another cloud",
+    Effect.gen(function*() {
+      const created = yield* PandaClient.post(
+        "/clouds.json",
+        { s3_videos_bucket: "b" },
+        Schema.Struct({ id: Schema.String })
+      )
+      assert.lengthOf(yield* Videos.list(), 3)
+      assert.lengthOf(yield* Videos.list().pipe(PandaClient.withCloud(created.id)), 0)
+      assert.lengthOf(
+        yield* PandaClient.withCloud(Videos.list().pipe(PandaClient.withCloud("emulated-cloud-id")), "other"),
+        3
+      )
+      const error = yield* Effect.flip(PandaClient.withCloud(Videos.list(), "other"))
+      assert.strictEqual(error._tag, "PandaNotFound")
+      assert.deepStrictEqual((yield* seen).map(({ parameters }) => parameters["cloud_id"]), [
+        "emulated-cloud-id",
+        "emulated-cloud-id",
+        created.id,
+        "emulated-cloud-id",
+        "other"
+      ])
+    }),
+    { videos: 3 }
+  )
+
+  test(
+    "a token travels alone, with the cloud if there is one",
+    Effect.gen(function*() {
+      const { cloudId, token } = yield* panda
+      const using = (options: Credentials.TokenOptions) =>
+        Effect.provide(Layer.provide(PandaClient.layer, Credentials.layer(options)))
+      assert.lengthOf(yield* Videos.list().pipe(using({ token })), 3)
+      assert.lengthOf(yield* Videos.list().pipe(using({ token, cloudId })), 3)
+      yield* PandaClient.put("/notifications.json", { url: "http://a.example" }).pipe(using({ token }))
+      const error = yield* Effect.flip(Videos.list().pipe(using({ token: Redacted.make("clou_wrong") })))
+      assert.strictEqual(error._tag, "PandaAuthError")
+      const requests = yield* seen
+      assert.deepStrictEqual(
+        requests.map(({ parameters }) => parameters),
+        [
+          {},
+          { cloud_id: cloudId },
+          { url: "http://a.example" },
+          {}
+        ].map((parameters) => Object.assign(Object.create(null), parameters))
+      )
+      assert.isTrue(requests.every(({ timestamp }) => timestamp === undefined))
+    }),
+    { videos: 3 }
+  )
+
+  test(
+    "two clients live in one program, each with its own clock",
+    Effect.gen(function*() {
+      const { accessKey, secretKey } = yield* panda
+      const mine = Context.get(
+        yield* Layer.build(
+          Layer.provide(PandaClient.layer, Credentials.layer({ accessKey, secretKey, cloudId: "other" }))
+        ),
+        PandaClient.PandaClient
+      )
+      const error = yield* Effect.flip(Videos.list().pipe(Effect.provideService(PandaClient.PandaClient, mine)))
+      assert.strictEqual(error._tag, "PandaNotFound")
+      assert.deepStrictEqual(yield* Videos.list(), [])
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("layerConfig takes the credentials from the environment", () =>
+    Effect.gen(function*() {
+      assert.lengthOf(yield* Videos.list(), 3)
+      assert.strictEqual((yield* seen)[0]!.headers["host"], "panda.example:8080")
+    }).pipe(
+      Effect.provide(
+        Layer.provideMerge(PandaClient.layerConfig({ port: 8080 }), PandaEmulator.layer({ videos: 3 }))
+      ),
+      Effect.withConfigProvider(
+        ConfigProvider.fromMap(
+          new Map([
+            ["PANDA_ACCESS_KEY", "emulated-access-key"],
+            ["PANDA_SECRET_KEY", "emulated-secret-key"],
+            ["PANDA_CLOUD_ID", "emulated-cloud-id"],
+            ["PANDA_HOST", "panda.example"]
+          ])
+        )
+      )
+    ))
+})
+
+describe("what can be observed", () => {
+  /** Spans as the tracer of the platform makes them, kept. */
+  const recording = Effect.map(Effect.tracer, (tracer) => {
+    const spans: Array<Tracer.Span> = []
+    return {
+      spans,
+      tracer: Tracer.make({
+        context: tracer.context,
+        span: (...args) => {
+          const span = tracer.span(...args)
+          spans.push(span)
+          return span
+        }
+      })
+    }
+  })
+
+  test(
+    "one span for an operation, and a child for each attempt",
+    Effect.gen(function*() {
+      const { spans, tracer } = yield* recording
+      yield* inject(Fault.status(503))
+      yield* inject(Fault.refuse)
+      yield* inTime(Videos.list({ status: "fail" })).pipe(Effect.withTracer(tracer))
+      yield* Effect.flip(Videos.find("7")).pipe(Effect.withTracer(tracer))
+      yield* PandaClient.execute("PUT", "/notifications.json").pipe(Effect.withTracer(tracer))
+      yield* Effect.flip(Videos.find("")).pipe(Effect.withTracer(tracer))
+      const shown = spans.map(({ attributes, kind, name, parent, status }): unknown => ({
+        name,
+        kind,
+        parent: Option.match(parent, {
+          onNone: () => undefined,
+          onSome: (parent) => parent._tag === "Span" ? parent.name : parent._tag
+        }),
+        attributes: Object.fromEntries(attributes),
+        ok: status._tag === "Ended" && Exit.isSuccess(status.exit)
+      }))
+      const attempt = { name: "Panda.attempt", kind: "client" }
+      const on = (method: string, path: string, status?: number) => ({
+        "http.request.method": method,
+        "server.address": "api.pandastream.com",
+        "url.path": path,
+        ...(status === undefined ? {} : { "http.response.status_code": status })
+      })
+      const status = (code: number) => ({ "http.response.status_code": code })
+      const list = { name: "Panda.Videos.list", kind: "internal", parent: undefined }
+      const find = { ...list, name: "Panda.Videos.find" }
+      const execute = { ...list, name: "Panda.PandaClient.execute" }
+      assert.deepStrictEqual(shown, [
+        { ...list, attributes: on("GET", "/videos.json", 200), ok: true },
+        { ...attempt, parent: "Panda.Videos.list", attributes: status(503), ok: false },
+        { ...attempt, parent: "Panda.Videos.list", attributes: {}, ok: false },
+        { ...attempt, parent: "Panda.Videos.list", attributes: status(200), ok: true },
+        { ...find, attributes: on("GET", "/videos/7.json", 404), ok: false },
+        { ...attempt, parent: "Panda.Videos.find", attributes: status(404), ok: false },
+        { ...execute, attributes: on("PUT", "/notifications.json", 200), ok: true },
+        { ...attempt, parent: "Panda.PandaClient.execute", attributes: status(200), ok: true },
+        {
+          ...find,
+          attributes: { "http.request.method": "GET", "server.address": "api.pandastream.com" },
+          ok: false
+        }
+      ])
+      for (const { headers } of yield* seen) {
+        assert.isEmpty(Object.keys(headers).filter((name) => /^(traceparent|tracestate|b3|x-b3-)/.test(name)))
+      }
+    })
+  )
+
+  test(
+    "requests and retries are counted",
+    Effect.gen(function*() {
+      const counted = (name: string) => {
+        const call = PandaClient.request({ name, method: "GET", path: path`/videos.json`, result: Schema.Unknown })
+        return inTime(Effect.exit(call))
+      }
+      yield* inject(Fault.status(503), { times: 2 })
+      yield* counted("Metrics.recovers")
+      yield* inject(Fault.status(404))
+      yield* counted("Metrics.fails")
+      yield* inject(Fault.refuse, { times: 5 })
+      yield* counted("Metrics.exhausts")
+      const snapshot = yield* Metric.snapshot
+      const counts = snapshot.flatMap(({ metricKey, metricState }) => {
+        const tags = Object.fromEntries(metricKey.tags.map(({ key, value }) => [key, value]))
+        return tags["operation"]?.startsWith("Metrics.") === true
+          ? [
+            `${metricKey.name} ${tags["operation"]} ${tags["outcome"] ?? ""}: ${
+              (metricState as never as { count: number }).count
+            }`
+          ]
+          : []
+      })
+      assert.sameMembers(counts, [
+        "panda_requests Metrics.recovers PandaServerError: 2",
+        "panda_requests Metrics.recovers success: 1",
+        "panda_retries Metrics.recovers : 2",
+        "panda_requests Metrics.fails PandaNotFound: 1",
+        "panda_requests Metrics.exhausts PandaTransportError: 5",
+        "panda_retries Metrics.exhausts : 4"
+      ])
+    })
+  )
+
+  test(
+    "retries are logged at debug, one line each, and nothing else is",
+    Effect.gen(function*() {
+      const lines: Array<string> = []
+      const logger = Logger.make(({ logLevel, message }) => {
+        lines.push([logLevel.label, ...[message].flat()].join(" "))
+      })
+      yield* inject(Fault.status(503))
+      yield* inject(Fault.status(404), { skip: 1 })
+      yield* inTime(Effect.zipRight(Videos.list(), Effect.exit(Videos.list()))).pipe(
+        Effect.provide(Logger.replace(Logger.defaultLogger, logger)),
+        Logger.withMinimumLogLevel(LogLevel.All)
+      )
+      assert.deepStrictEqual(lines, [
+        "DEBUG Panda.Videos.list: sending again Videos.list: Panda answered 503. Try again in a while"
+      ])
+    })
+  )
+
+  it.effect("no key, signature, token or location shows, whatever fails and however it is printed", () =>
+    Effect.gen(function*() {
+      const { spans, tracer } = yield* recording
+      const secrets = new Set(["CANARYaccess", "CANARYsecret", "clou_CANARYtoken", "CANARYlocation"])
+      const printed: Array<string> = []
+      const emulator = yield* PandaEmulator.make({
+        accessKey: "CANARYaccess",
+        secretKey: Redacted.make("CANARYsecret"),
+        token: Redacted.make("clou_CANARYtoken"),
+        uploadOrigin: "http://CANARYlocation.example",
+        videos: 1
+      })
+      const spy = Layer.succeed(
+        HttpClient.HttpClient,
+        HttpClient.tapRequest(emulator.httpClient, (request) =>
+          Effect.sync(() => {
+            const body = request.body._tag === "Uint8Array" ? new TextDecoder().decode(request.body.body) : ""
+            for (const [, signature] of `${request.url}&${body}`.matchAll(/signature=([^&]+)/g)) {
+              secrets.add(signature!)
+              secrets.add(decodeURIComponent(signature!))
+            }
+          }))
+      )
+      const clientOf = (options: Credentials.Options) =>
+        PandaClient.layer.pipe(Layer.provide(Credentials.layer(options)), Layer.provide(spy))
+      const clients = [
+        clientOf({ ...emulator, cloudId: emulator.cloudId }),
+        clientOf({ token: emulator.token }),
+        clientOf({ accessKey: "CANARYaccess", secretKey: Redacted.make("CANARYsecret-wrong") })
+      ]
+      const echo =
+        "access_key=CANARYaccess&signature=CANARYsecret {\"token\":\"clou_CANARYtoken\"} http://CANARYlocation.example/x"
+      const operations = [
+        Videos.list(),
+        Videos.find("none"),
+        Videos.create({ source_url: "http://a.example/b.mp4" }),
+        PandaClient.put("/notifications.json", { url: "http://a.example" }),
+        PandaClient.post("/videos.json", { a: { b: ["c"] } as never }),
+        PandaClient.get("no path"),
+        PandaClient.post(
+          "/videos/upload.json",
+          { file_name: "a.mp4", file_size: 10 },
+          Schema.Struct({ no: Schema.String })
+        ),
+        PandaClient.execute("GET", "/videos.json")
+      ]
+      const faults = [
+        Fault.delay(0),
+        Fault.status(500, { body: echo }),
+        Fault.status(400, { error: echo, message: echo }),
+        Fault.errorBody({ error: "NotAuthorized", message: echo }),
+        Fault.malformed(echo),
+        Fault.refuse,
+        Fault.resetAfter,
+        Fault.truncate({ after: 5 }),
+        Fault.stall
+      ]
+      const logger = Logger.make((log) => {
+        printed.push(inspect(log.message, { depth: 20 }), inspect(log.annotations), Cause.pretty(log.cause))
+        printed.push(Logger.logfmtLogger.log(log), JSON.stringify(Logger.structuredLogger.log(log)))
+      })
+      let failures = 0
+      for (const client of clients) {
+        for (const fault of faults) {
+          yield* emulator.inject({ route: "*", fault, times: Infinity })
+          const exits = yield* inTime(
+            Effect.forEach(operations, (operation) => Effect.exit(operation), { concurrency: "unbounded" }).pipe(
+              Effect.provide(client),
+              PandaClient.withRetry(Schedule.recurs(1)),
+              Effect.withTracer(tracer),
+              Effect.provide(Logger.replace(Logger.defaultLogger, logger))
+            )
+          )
+          for (const exit of exits) {
+            if (Exit.isSuccess(exit)) continue
+            failures++
+            const error = Option.getOrThrow(Cause.failureOption(exit.cause))
+            printed.push(Cause.pretty(exit.cause), Cause.pretty(exit.cause, { renderErrorCause: true }), String(error))
+            printed.push(JSON.stringify(exit), JSON.stringify(error), inspect(exit, { depth: 20, showHidden: true }))
+            printed.push("message" in error ? error.message : "", "stack" in error ? String(error.stack) : "")
+          }
+          yield* emulator.reset
+        }
+      }
+      for (const { attributes, links, name, status } of spans) {
+        // What an operation succeeds with is for its caller.
+        const cause = status._tag === "Ended" && Exit.isFailure(status.exit) ? status.exit.cause : undefined
+        printed.push(name, inspect([attributes, links, cause], { depth: 20, showHidden: true }))
+      }
+      assert.isAbove(failures, 100)
+      assert.isAbove(secrets.size, 100)
+      const all = printed.join("\n")
+      for (const secret of secrets) assert.isFalse(all.includes(secret), secret)
+    }).pipe(
+      Logger.withMinimumLogLevel(LogLevel.All)
+    ))
+})
+
+describe("determinism", () => {
+  /** Four retries and six polls: ten sleeps, one after the other. */
+  const pipeline = Effect.gen(function*() {
+    yield* inject(Fault.status(500), { times: 2 })
+    yield* inject(Fault.resetAfter, { skip: 1, times: 2 })
+    const fiber = yield* Effect.fork(
+      Effect.repeat(Videos.list(), Schedule.spaced("1 minute").pipe(Schedule.intersect(Schedule.recurs(6))))
+    )
+    yield* TestClock.adjust("7 minutes")
+    const done = fiber.unsafePoll()
+    return done !== null && Exit.isSuccess(done) ? (yield* seen).length : undefined
+  }).pipe(Effect.provide(Layer.provideMerge(PandaEmulator.layerTest(), TestContext.TestContext)))
+
+  // ROUNDS=1000 runs that many, one at a time, as they run in a user's tests; it takes minutes.
+  const byHand = process.env["ROUNDS"]
+  const rounds = Number(byHand ?? 100)
+
+  it.live(
+    `one TestClock.adjust drives retries and polls, ${rounds} times out of ${rounds}`,
+    () =>
+      Effect.gen(function*() {
+        const requests = yield* Effect.replicateEffect(pipeline, rounds, { concurrency: byHand === undefined ? 20 : 1 })
+        assert.lengthOf(requests.filter((count) => count === 11), rounds)
+      }),
+    600_000
+  )
+})

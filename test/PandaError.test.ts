@@ -1,0 +1,430 @@
+import * as Headers from "@effect/platform/Headers"
+import { RequestError, ResponseError } from "@effect/platform/HttpClientError"
+import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
+import * as HttpClientResponse from "@effect/platform/HttpClientResponse"
+import { assert, describe, it } from "@effect/vitest"
+import { Cause, DateTime, Duration, Effect, Either, Option, Schema } from "effect"
+import * as E from "effect-panda/PandaError"
+import { inspect } from "node:util"
+
+const CANARY = "canary-0123456789"
+
+const now = DateTime.unsafeMake("2026-11-22T12:00:00Z")
+
+const answer = (status: number, body: unknown = "", headers: Record<string, string> = {}): E.Answer => ({
+  status,
+  headers: Headers.fromInput(headers),
+  text: typeof body === "string" ? body : JSON.stringify(body)
+})
+
+const map = (status: number, body?: unknown, headers?: Record<string, string>) =>
+  Option.getOrThrow(E.fromAnswer("Videos.find", answer(status, body, headers), now))
+
+const oneLineWithAdvice = (message: string) => {
+  assert.notMatch(message, /[\r\n]/)
+  // The last sentence, or what follows the last colon, begins with what to do.
+  assert.match(message, /(?:\. |: )(?:Check|Set|Change|Use|Wait|Try|Start|Resume|Let|Choose|pass)\b[^.]*$/i)
+}
+
+describe("fromAnswer", () => {
+  const table: ReadonlyArray<[what: string, got: E.Answer, expected: Record<string, unknown>]> = [
+    ["400 of an unknown format", answer(400, { error: "BadRequest", message: "Currently only .json" }), {
+      _tag: "PandaRejected",
+      status: 400,
+      error: "BadRequest",
+      description: "Currently only .json",
+      isRetryable: false
+    }],
+    ["401 mismatch", answer(401, { error: "NotAuthorized", message: "Signatures do not match" }), {
+      _tag: "PandaAuthError",
+      reason: "SignatureMismatch",
+      error: "NotAuthorized",
+      isRetryable: false
+    }],
+    ["401 expired", answer(401, { error: "NotAuthorized", message: "Signatures expired" }), {
+      _tag: "PandaAuthError",
+      reason: "SignatureExpired"
+    }],
+    ["401 without a word", answer(401), { _tag: "PandaAuthError", reason: "Unknown", error: undefined, body: "" }],
+    ["404", answer(404, { error: "RecordNotFound", message: "Couldn't find Video with ID=X" }), {
+      _tag: "PandaNotFound",
+      status: 404,
+      error: "RecordNotFound",
+      description: "Couldn't find Video with ID=X",
+      isRetryable: false
+    }],
+    ["404 of a proxy", answer(404, "<html>nothing</html>"), {
+      _tag: "PandaNotFound",
+      error: undefined,
+      body: "<html>nothing</html>"
+    }],
+    ["408", answer(408), { _tag: "PandaRejected", isRetryable: true }],
+    ["411", answer(411), { _tag: "PandaRejected", status: 411, isRetryable: false }],
+    [
+      "413",
+      answer(413, {
+        error: "FileSizeLimitExceeded",
+        message: "File size limit for this account is set to 10485760 bytes"
+      }),
+      { _tag: "PandaFileTooLarge", limit: 10_485_760, isRetryable: false }
+    ],
+    ["413 without a limit", answer(413, "too large"), { _tag: "PandaFileTooLarge", limit: undefined }],
+    ["417", answer(417), { _tag: "PandaRejected", status: 417 }],
+    ["429", answer(429), { _tag: "PandaRateLimited", retryAfter: undefined, isRetryable: true }],
+    ["302", answer(302, "", { location: `https://${CANARY}` }), { _tag: "PandaRejected", status: 302 }],
+    ["500 as JSON", answer(500, { error: "InternalError", message: "boom" }), {
+      _tag: "PandaServerError",
+      status: 500,
+      error: "InternalError",
+      description: "boom",
+      isRetryable: true
+    }],
+    ["500 as HTML", answer(500, "<html>\n<h1>Oops</h1></html>"), {
+      _tag: "PandaServerError",
+      error: undefined,
+      description: undefined,
+      body: "<html> <h1>Oops</h1></html>"
+    }],
+    ["500, empty", answer(500), { _tag: "PandaServerError", body: "" }],
+    ["503", answer(503), { _tag: "PandaServerError", status: 503, retryAfter: undefined }],
+    ["200 NotAuthorized", answer(200, { error: "NotAuthorized", message: "Signatures expired" }), {
+      _tag: "PandaAuthError",
+      status: 200,
+      reason: "SignatureExpired"
+    }],
+    ["200 RecordNotFound", answer(200, { error: "RecordNotFound" }), { _tag: "PandaNotFound", status: 200 }],
+    ["200 FileSizeLimitExceeded", answer(200, { error: "FileSizeLimitExceeded", message: "set to 5 bytes" }), {
+      _tag: "PandaFileTooLarge",
+      limit: 5
+    }],
+    ["200 InternalError", answer(200, { error: "InternalError" }), { _tag: "PandaServerError", status: 200 }],
+    ["201 BadRequest", answer(201, { error: "BadRequest", message: null }), {
+      _tag: "PandaRejected",
+      status: 201,
+      description: undefined
+    }],
+    ["200 with an unknown name", answer(200, { error: "S3AccessManagerError", message: "The bucket is not found" }), {
+      _tag: "PandaRejected",
+      error: "S3AccessManagerError",
+      description: "The bucket is not found"
+    }],
+    ["200 with a name of Object.prototype", answer(200, { error: "constructor" }), { _tag: "PandaRejected" }],
+    ["a status that says more than its error", answer(404, { error: "InternalError" }), { _tag: "PandaNotFound" }],
+    ["a numeric error", answer(200, { error: 1234, message: { not: "text" } }), {
+      _tag: "PandaRejected",
+      error: "1234",
+      description: undefined
+    }]
+  ]
+
+  it.each(table)("%s", (_, got, expected) => {
+    const error = Option.getOrThrow(E.fromAnswer("Videos.find", got, now))
+    assert.deepInclude({ ...error, _tag: error._tag, isRetryable: error.isRetryable }, expected as never)
+    assert.strictEqual(error.operation, "Videos.find")
+    assert.include(error.message, `Videos.find: Panda answered ${got.status}`)
+    oneLineWithAdvice(error.message)
+    assert.isTrue(E.isPandaError(error))
+  })
+
+  it("an answer that is no error is none", () => {
+    for (
+      const body of [
+        "",
+        "[]",
+        "{}",
+        "<html>",
+        { id: "1", error_class: "S3Error" },
+        { error: null },
+        { deleted: "ok" },
+        "42"
+      ]
+    ) {
+      for (const status of [200, 201, 204, 299]) {
+        assert.isTrue(Option.isNone(E.fromAnswer("x", answer(status, body), now)), `${status} ${String(body)}`)
+      }
+    }
+  })
+
+  it("takes the server's clock from its Date", () => {
+    const date = "Sun, 22 Nov 2026 12:06:00 GMT"
+    const timeIn = (headers: Record<string, string>) => {
+      const error = map(401, { error: "NotAuthorized", message: "Signatures expired" }, headers)
+      return error._tag === "PandaAuthError" ? error.serverTime : undefined
+    }
+    assert.strictEqual(timeIn({ date })?.epochMillis, Date.UTC(2026, 10, 22, 12, 6))
+    assert.strictEqual(timeIn({ date: "Sunday, 22-Nov-26 12:06:00 GMT" })?.epochMillis, Date.UTC(2026, 10, 22, 12, 6))
+    assert.isUndefined(timeIn({ date: "1795348800" }))
+    assert.isUndefined(timeIn({ date: "yesterday" }))
+    assert.isUndefined(timeIn({}))
+  })
+
+  const retryAfters: ReadonlyArray<[string, number | undefined]> = [
+    ["0", 0],
+    ["7", 7000],
+    [" 7 ", 7000],
+    ["30", 30_000],
+    ["31", 30_000],
+    ["99999999999999999999", 30_000],
+    ["Sun, 22 Nov 2026 12:00:12 GMT", 12_000],
+    ["Sunday, 22-Nov-26 12:00:12 GMT", 12_000],
+    ["Sun, 22 Nov 2026 13:00:00 GMT", 30_000],
+    ["Sun, 22 Nov 2026 11:59:00 GMT", 0],
+    ["-1", undefined],
+    ["1.5", undefined],
+    ["soon", undefined],
+    ["2026", 30_000],
+    ["", undefined]
+  ]
+  it.each(retryAfters)("Retry-After: %s is %s ms", (text, millis) => {
+    for (const status of [429, 500, 503]) {
+      const error = map(status, "", { "Retry-After": text })
+      assert.isTrue(error._tag === "PandaRateLimited" || error._tag === "PandaServerError")
+      const retryAfter = "retryAfter" in error ? error.retryAfter : undefined
+      assert.strictEqual(retryAfter && Duration.toMillis(retryAfter), millis)
+    }
+    oneLineWithAdvice(map(429, "", { "Retry-After": text }).message)
+  })
+
+  it("bounds and cleans all that the server wrote", () => {
+    const long = "word\n".repeat(10_000)
+    const error = map(400, { error: long, message: long })
+    oneLineWithAdvice(error.message)
+    assert.isBelow(error.message.length, 800)
+    assert.isAtMost(error.body!.length, 301)
+    assert.notMatch(error.body! + error.error! + error.description!, /[\r\n]/)
+  })
+
+  it("does not repeat secrets that the server echoes", () => {
+    const echoes = [
+      `signature=${CANARY}&x=1`,
+      `"token": "${CANARY}"`,
+      `{"access_key":"${CANARY}"}`,
+      `aws_secret_key = ${CANARY}`,
+      `signature%3D${CANARY}`,
+      `SIGNATURE:'${CANARY}'`,
+      `no such token clou_${CANARY.replace("-", "_")}`,
+      `GET https://vm-1.upload.example/upload/session?id=${CANARY} failed`,
+      `Cannot PUT /upload/session?id=${CANARY}`,
+      `http:\\/\\/vm-1.upload.example\\/upload?id=${CANARY}`,
+      `${"x".repeat(299)} signature=${CANARY}`
+    ]
+    for (const echo of echoes) {
+      for (const body of [echo, { error: echo, message: echo }]) {
+        const error = map(500, body)
+        const shown = inspect(error) + error.message + JSON.stringify(error)
+        assert.notInclude(shown.replaceAll("_", "-"), CANARY, echo)
+      }
+    }
+    assert.include(map(500, "signature=x, the bucket is gone").body!, "the bucket is gone")
+  })
+})
+
+describe("fromParseError", () => {
+  const decode = (text: string) =>
+    Effect.map(
+      Effect.flip(
+        Schema.decode(Schema.parseJson(Schema.Array(Schema.Struct({ id: Schema.String, width: Schema.Number }))))(text)
+      ),
+      (error) => E.fromParseError("Videos.list", { status: 200, text }, error)
+    )
+
+  it.effect("names the place, and keeps the beginning of the body", () =>
+    Effect.gen(function*() {
+      const error = yield* decode(`[{"id":"1","width":1},{"id":"2","width":"wide"}]`)
+      assert.deepInclude({ ...error }, {
+        operation: "Videos.list",
+        status: 200,
+        path: ["1", "width"],
+        description: "is not what the contract says",
+        body: `[{"id":"1","width":1},{"id":"2","width":"wide"}]`
+      })
+      assert.include(error.message, "Videos.list: the answer at 1.width is not what the contract says")
+      assert.isFalse(error.isRetryable)
+      const missing = yield* decode(`[{"width":1}]`)
+      assert.deepStrictEqual(missing.path, ["0", "id"])
+      assert.include(missing.message, "at 0.id is missing")
+    }))
+
+  it.effect.each(["<html><body>Welcome to the proxy</body></html>", "{\"id\":", "nul"])(
+    "%s is not JSON",
+    (text) =>
+      Effect.gen(function*() {
+        const error = yield* decode(text)
+        assert.deepStrictEqual(error.path, [])
+        assert.strictEqual(error.body, text)
+        oneLineWithAdvice(error.message)
+      })
+  )
+
+  it.effect("an empty body is called that", () =>
+    Effect.gen(function*() {
+      for (const text of ["", " \n"]) {
+        const error = yield* decode(text)
+        assert.include(error.message, "Videos.list: the answer is empty.")
+        assert.strictEqual(error.body, "")
+      }
+    }))
+})
+
+describe("fromHttpClientError", () => {
+  const request = HttpClientRequest.get(`https://panda.example/v2/videos.json?signature=${CANARY}`)
+  const host = "https://panda.example"
+
+  const systemError = (code: string, syscall?: string) =>
+    Object.assign(new Error(`${code} ${CANARY}`), { code, ...(syscall === undefined ? {} : { syscall }) })
+
+  const failed = (cause?: unknown) =>
+    E.fromHttpClientError("Videos.list", host, new RequestError({ request, reason: "Transport", cause }))
+
+  const broken = (cause?: unknown) =>
+    E.fromHttpClientError(
+      "Videos.list",
+      host,
+      new ResponseError({
+        request,
+        response: HttpClientResponse.fromWeb(request, new Response("")),
+        reason: "Decode",
+        cause
+      })
+    )
+
+  // The innermost error tells; the codes are those of Node's sockets, of undici, of TLS and of Bun.
+  const table: ReadonlyArray<[string, E.PandaError, string, boolean]> = [
+    ["ECONNREFUSED", failed(systemError("ECONNREFUSED", "connect")), "Connect", false],
+    [
+      "ECONNREFUSED of fetch",
+      failed(new TypeError("fetch failed", { cause: systemError("ECONNREFUSED") })),
+      "Connect",
+      false
+    ],
+    ["ENOTFOUND", failed(systemError("ENOTFOUND", "getaddrinfo")), "Connect", false],
+    ["EAI_AGAIN", failed(systemError("EAI_AGAIN")), "Connect", false],
+    ["EHOSTUNREACH", failed(systemError("EHOSTUNREACH")), "Connect", false],
+    ["ETIMEDOUT while connecting", failed(systemError("ETIMEDOUT", "connect")), "Connect", false],
+    ["UND_ERR_CONNECT_TIMEOUT", failed(systemError("UND_ERR_CONNECT_TIMEOUT")), "Connect", false],
+    ["a wrong certificate", failed(systemError("DEPTH_ZERO_SELF_SIGNED_CERT")), "Connect", false],
+    ["ETIMEDOUT", failed(systemError("ETIMEDOUT", "read")), "Timeout", true],
+    ["UND_ERR_HEADERS_TIMEOUT", failed(systemError("UND_ERR_HEADERS_TIMEOUT")), "Timeout", true],
+    ["UND_ERR_BODY_TIMEOUT", broken(systemError("UND_ERR_BODY_TIMEOUT")), "Timeout", true],
+    ["ECONNRESET", failed(systemError("ECONNRESET", "read")), "Interrupted", true],
+    ["EPIPE", failed(systemError("EPIPE", "write")), "Interrupted", true],
+    ["UND_ERR_SOCKET", failed(new TypeError("x", { cause: systemError("UND_ERR_SOCKET") })), "Interrupted", true],
+    ["a body that ends early", broken(), "Interrupted", true],
+    ["ECONNRESET in the body", broken(systemError("ECONNRESET")), "Interrupted", true],
+    ["an unknown code", failed(systemError("EWHATEVER")), "Other", true],
+    ["no code", failed(new TypeError("fetch failed")), "Other", true],
+    ["no cause", failed(), "Other", true],
+    ["text for a cause", failed("ECONNREFUSED"), "Other", true]
+  ]
+
+  it.each(table)("%s", (_, error, reason, ambiguous) => {
+    assert.strictEqual(error._tag, "PandaTransportError")
+    assert.deepInclude({ ...error }, { reason, ambiguous, host } as never)
+    assert.isTrue(error.isRetryable)
+    assert.match(error.message, /^Videos\.list: .*https:\/\/panda\.example/)
+    oneLineWithAdvice(error.message)
+    for (
+      const text of [
+        error.message,
+        String(error),
+        JSON.stringify(error),
+        inspect(error),
+        Cause.pretty(Cause.fail(error))
+      ]
+    ) {
+      assert.notInclude(text, CANARY)
+    }
+  })
+
+  it("a cause that is its own cause", () => {
+    const cause: { cause?: unknown } = {}
+    cause.cause = cause
+    assert.deepInclude({ ...failed(cause) }, { reason: "Other" } as never)
+  })
+
+  it("a request that has no form was never sent", () => {
+    for (const reason of ["InvalidUrl", "Encode"] as const) {
+      const error = E.fromHttpClientError("Videos.list", host, new RequestError({ request, reason }))
+      assert.strictEqual(error._tag, "PandaInputError")
+      assert.include(error.message, host)
+      assert.notInclude(inspect(error), CANARY)
+    }
+  })
+})
+
+describe("the variants", () => {
+  const state = undefined
+  const fields = { operation: "Videos.find", status: 400, error: "Name", description: "words", body: "{}" }
+  const api: ReadonlyArray<E.PandaError> = [
+    new E.PandaInputError({ operation: "Videos.find", parameter: "id", description: "is empty: pass an id" }),
+    new E.PandaInputError({ operation: "Credentials", description: "host is no host: pass one" }),
+    new E.PandaAuthError({ ...fields, reason: "SignatureExpired", serverTime: now }),
+    new E.PandaAuthError({ ...fields, reason: "Unknown" }),
+    new E.PandaNotFound(fields),
+    new E.PandaRejected(fields),
+    new E.PandaFileTooLarge({ ...fields, limit: 10 }),
+    new E.PandaRateLimited({ ...fields, retryAfter: Duration.seconds(3) }),
+    new E.PandaServerError(fields),
+    new E.PandaDecodeError({ operation: "Videos.find", status: 200, path: ["id"], description: "is missing" }),
+    ...(["Connect", "Timeout", "Interrupted", "Other"] as const).map((reason) =>
+      new E.PandaTransportError({ operation: "Videos.find", reason, ambiguous: true, host: "https://h", code: "ECODE" })
+    )
+  ]
+  const upload: ReadonlyArray<E.UploadError> = [
+    ...(["Unreadable", "Empty", "Changed", "TooShort", "CannotRewind"] as const).map((reason) =>
+      new E.PandaSourceError({ operation: "Upload", reason, name: "movie.mp4", state, description: "EACCES" })
+    ),
+    new E.PandaSourceError({ operation: "Upload", reason: "Empty", name: "movie.mp4" }),
+    new E.PandaSessionExpired({ operation: "Upload", status: 410 }),
+    new E.PandaUploadRejected(fields),
+    new E.PandaUploadProtocolError({ operation: "Upload", status: 204, description: "the Range is beyond the size" }),
+    ...(["RetriesExhausted", "NoProgress", "NotFinalized"] as const).map((reason) =>
+      new E.PandaUploadStalled({ operation: "Upload", reason, attempts: 4, cause: new Error("reset") })
+    ),
+    new E.PandaUploadStalled({ operation: "Upload", reason: "NoProgress", attempts: 4 })
+  ]
+
+  it("each has one line that says what to do, and names its operation", () => {
+    for (const error of [...api, ...upload]) {
+      oneLineWithAdvice(error.message)
+      assert.isTrue(error.message.startsWith(`${error.operation}: `), error.message)
+      assert.isBoolean(error.isRetryable)
+      assert.instanceOf(error, Error)
+    }
+    assert.deepStrictEqual(api.filter(({ isRetryable }) => isRetryable).map(({ _tag }) => _tag), [
+      "PandaRateLimited",
+      "PandaServerError",
+      ...Array(4).fill("PandaTransportError")
+    ])
+    assert.include(api[7]!.message, "Wait 3s")
+    assert.include(upload.at(-2)!.message, "4 attempts: reset. Resume")
+  })
+
+  it("isPandaError and isUploadError tell them from all else", () => {
+    for (const error of api) assert.isTrue(E.isPandaError(error) && E.isUploadError(error), error._tag)
+    for (const error of upload) assert.isTrue(!E.isPandaError(error) && E.isUploadError(error), error._tag)
+    for (const other of [undefined, null, new Error("x"), { _tag: "PandaNotFound", ...fields }, "PandaNotFound"]) {
+      assert.isFalse(E.isPandaError(other))
+      assert.isFalse(E.isUploadError(other))
+    }
+  })
+
+  it.effect("the unions encode, and decode to the same errors; those of the API through JSON too", () =>
+    Effect.gen(function*() {
+      const same = (decoded: E.UploadError, error: E.UploadError) => {
+        assert.strictEqual(decoded.constructor, error.constructor)
+        assert.strictEqual(decoded.message, error.message)
+        assert.deepStrictEqual({ ...decoded }, { ...error })
+      }
+      for (const error of [...api, ...upload]) {
+        same(yield* Schema.decode(E.UploadError)(yield* Schema.encode(E.UploadError)(error)), error)
+      }
+      const Json = Schema.parseJson(E.PandaError)
+      for (const error of api) {
+        const decoded = yield* Schema.decode(Json)(yield* Schema.encode(Json)(error))
+        assert.strictEqual(decoded.message, error.message)
+        assert.strictEqual(decoded.isRetryable, error.isRetryable)
+      }
+      assert.isTrue(Either.isLeft(Schema.decodeUnknownEither(E.PandaError)({ _tag: "PandaOther", operation: "x" })))
+    }))
+})

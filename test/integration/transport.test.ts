@@ -1,0 +1,254 @@
+/** Over real sockets: what each HTTP layer makes of a connection that fails, and of one that does not. */
+import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
+import type * as HttpClient from "@effect/platform/HttpClient"
+import * as HttpServer from "@effect/platform/HttpServer"
+import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
+import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
+import { assert, describe, it } from "@effect/vitest"
+import { Deferred, type Duration, Effect, Exit, Fiber, Layer, Redacted, Schedule } from "effect"
+import * as Credentials from "effect-panda/Credentials"
+import * as Encodings from "effect-panda/Encodings"
+import * as Notifications from "effect-panda/Notifications"
+import * as PandaClient from "effect-panda/PandaClient"
+import * as PandaEmulator from "effect-panda/PandaEmulator"
+import type { PandaTransportError } from "effect-panda/PandaError"
+import * as Videos from "effect-panda/Videos"
+import { createServer as createHttpServer } from "node:http"
+import { createServer, type Socket } from "node:net"
+import { inspect } from "node:util"
+
+const CANARY = "canary-secret"
+
+const layers: ReadonlyArray<{ readonly name: string; readonly http: Layer.Layer<HttpClient.HttpClient> }> = [
+  { name: "undici", http: NodeHttpClient.layerUndici },
+  { name: "node", http: NodeHttpClient.layer },
+  { name: "fetch", http: FetchHttpClient.layer }
+]
+
+const client = (http: Layer.Layer<HttpClient.HttpClient>, endpoint: Credentials.Endpoint) =>
+  PandaClient.layer.pipe(
+    Layer.provide(
+      Credentials.layer({
+        accessKey: "emulated-access-key",
+        secretKey: Redacted.make("emulated-secret-key"),
+        cloudId: CANARY,
+        ...endpoint
+      })
+    ),
+    Layer.provide(http)
+  )
+
+/** A server that does this with a connection once a request's head has come; gives its port. */
+const listen = (answer: (socket: Socket) => void) =>
+  Effect.acquireRelease(
+    Effect.async<{ readonly port: number; readonly close: () => void; readonly connections: () => number }>(
+      (resume) => {
+        const sockets = new Set<Socket>()
+        let connections = 0
+        const server = createServer((socket) => {
+          sockets.add(socket)
+          connections++
+          let head = ""
+          socket.on("error", () => {})
+          socket.on("close", () => sockets.delete(socket))
+          socket.on("data", (data) => {
+            if (head.includes("\r\n\r\n")) return
+            head += data.toString("latin1")
+            if (head.includes("\r\n\r\n")) answer(socket)
+          })
+        })
+        server.listen(0, "127.0.0.1", () => {
+          const address = server.address()
+          resume(Effect.succeed({
+            port: typeof address === "object" ? address!.port : 0,
+            connections: () => connections,
+            close: () => {
+              for (const socket of sockets) socket.destroy()
+              server.close()
+            }
+          }))
+        })
+      }
+    ),
+    ({ close }) => Effect.sync(close)
+  )
+
+/** A port that nothing listens to. */
+const freePort = Effect.scoped(Effect.map(listen(() => {}), ({ port }) => port))
+
+const head = (...lines: ReadonlyArray<string>) => `HTTP/1.1 200 OK\r\n${lines.join("\r\n")}\r\n\r\n`
+
+type Expected = Pick<PandaTransportError, "reason" | "ambiguous">
+
+const broken: Expected = { reason: "Interrupted", ambiguous: true }
+
+const failures: ReadonlyArray<readonly [what: string, answer: (socket: Socket) => void, expected: Expected]> = [
+  ["closed before an answer", (socket) => socket.end(), broken],
+  ["reset before an answer", (socket) => socket.resetAndDestroy(), broken],
+  ["closed within the head", (socket) => socket.end("HTTP/1.1 200 OK\r\ncontent-le"), broken],
+  ["closed within the body", (socket) => socket.end(`${head("content-length: 100")}[`), broken],
+  [
+    "reset within the body",
+    (socket) => socket.write(`${head("content-length: 100")}[`, () => socket.resetAndDestroy()),
+    broken
+  ],
+  ["closed within a chunked body", (socket) => socket.end(`${head("transfer-encoding: chunked")}5\r\n[`), broken],
+  ["silent", () => {}, { reason: "Timeout", ambiguous: true }],
+  ["silent within the head", (socket) => socket.write("HTTP/1.1 200 OK\r\n"), { reason: "Timeout", ambiguous: true }],
+  ["silent within the body", (socket) => socket.write(`${head("content-length: 100")}[`), {
+    reason: "Timeout",
+    ambiguous: true
+  }]
+]
+
+describe.each(layers)("$name", ({ http }) => {
+  const failed = <A, E, R>(run: Effect.Effect<A, E, R>, timeout: Duration.DurationInput = "20 seconds") =>
+    Effect.gen(function*() {
+      const exit = yield* Effect.exit(run.pipe(PandaClient.withRetry("none"), PandaClient.withTimeout(timeout)))
+      const error = yield* Effect.flip(Exit.isFailure(exit) ? Effect.failCause(exit.cause) : Effect.succeed(exit.value))
+      for (const text of [inspect(exit, { depth: 20 }), String(error), JSON.stringify(error)]) {
+        assert.notInclude(text, CANARY)
+        assert.notInclude(text, "signature")
+      }
+      return { ...error, text: String(error) }
+    })
+
+  for (const [what, answer, expected] of failures) {
+    it.scopedLive(what, () =>
+      Effect.gen(function*() {
+        const { port } = yield* listen(answer)
+        const layer = client(http, { host: "127.0.0.1", port })
+        const timeout = expected.reason === "Timeout" ? "100 millis" : undefined
+        const host = `http://127.0.0.1:${port}`
+        const create = Videos.create({ source_url: "http://a.example" })
+        const [list, post] = yield* Effect.all([failed(Videos.list(), timeout), failed(create, timeout)], {
+          concurrency: 2
+        }).pipe(Effect.provide(layer))
+        assert.deepInclude(list, { _tag: "PandaTransportError", operation: "Videos.list", host, ...expected } as never)
+        assert.deepInclude(
+          post,
+          { _tag: "PandaTransportError", operation: "Videos.create", host, ...expected } as never
+        )
+      }))
+  }
+
+  it.live("refused", () =>
+    Effect.gen(function*() {
+      const port = yield* freePort
+      for (const host of ["127.0.0.1", "localhost"]) {
+        const error = yield* Effect.provide(failed(Videos.list()), client(http, { host, port }))
+        assert.deepInclude(error, {
+          _tag: "PandaTransportError",
+          reason: "Connect",
+          ambiguous: false,
+          host: `http://${host}:${port}`,
+          code: "ECONNREFUSED"
+        } as never)
+      }
+    }))
+
+  it.live("a name that is not found", () =>
+    Effect.gen(function*() {
+      const error = yield* Effect.provide(failed(Videos.list()), client(http, { host: "panda.invalid", port: 80 }))
+      assert.deepInclude(error, {
+        _tag: "PandaTransportError",
+        reason: "Connect",
+        ambiguous: false,
+        host: "http://panda.invalid"
+      } as never)
+      assert.match(
+        error.text,
+        /: Videos\.list: could not connect to http:\/\/panda\.invalid \(E[A-Z_]+\)\. Check the host/
+      )
+    }))
+
+  it.scopedLive("a redirect is not followed", () =>
+    Effect.gen(function*() {
+      const elsewhere = yield* listen((socket) => socket.end(`${head("content-length: 2")}[]`))
+      const { port } = yield* listen((socket) =>
+        socket.end(
+          `HTTP/1.1 307 Moved\r\nlocation: http://127.0.0.1:${elsewhere.port}/v2/videos.json\r\ncontent-length: 0\r\n\r\n`
+        )
+      )
+      const layer = client(http, { host: "127.0.0.1", port })
+      yield* Effect.provide(failed(Videos.list()), layer)
+      yield* Effect.provide(failed(Videos.create({ source_url: "http://a.example" })), layer)
+      assert.strictEqual(elsewhere.connections(), 0)
+    }))
+
+  it.scopedLive("a request that surely did not arrive is sent again, a POST too", () =>
+    Effect.gen(function*() {
+      const port = yield* freePort
+      let attempts = 0
+      const policy = Schedule.recurs(2).pipe(Schedule.tapInput(() => Effect.sync(() => attempts++)))
+      const create = Videos.create({ source_url: "http://a.example" })
+      yield* Effect.flip(PandaClient.withRetry(create, policy)).pipe(
+        Effect.provide(client(http, { host: "127.0.0.1", port }))
+      )
+      assert.strictEqual(attempts, 3)
+    }))
+
+  for (const how of ["a timeout", "an interruption"]) {
+    it.scopedLive(`${how} closes the connection`, () =>
+      Effect.gen(function*() {
+        const asked = yield* Deferred.make<void>()
+        const closed = yield* Deferred.make<void>()
+        const { port } = yield* listen((socket) => {
+          socket.on("close", () => Deferred.unsafeDone(closed, Effect.void))
+          Deferred.unsafeDone(asked, Effect.void)
+        })
+        const list = Videos.list().pipe(
+          PandaClient.withRetry("none"),
+          PandaClient.withTimeout(how === "a timeout" ? "100 millis" : "1 minute"),
+          Effect.provide(client(http, { host: "127.0.0.1", port }))
+        )
+        const fiber = yield* Effect.forkScoped(list)
+        yield* Deferred.await(asked)
+        if (how === "an interruption") yield* Fiber.interrupt(fiber)
+        yield* Effect.timeout(Deferred.await(closed), "5 seconds")
+      }))
+  }
+
+  it.scopedLive("signed requests are what an emulator on a port accepts", () =>
+    Effect.gen(function*() {
+      const panda = yield* PandaEmulator.PandaEmulator
+      const address = yield* HttpServer.HttpServer.pipe(Effect.map((server) => server.address))
+      const port = address._tag === "TcpAddress" ? address.port : 0
+      const layer = client(http, { host: "127.0.0.1", port })
+      yield* Effect.gen(function*() {
+        assert.lengthOf(yield* Videos.list({ status: "success", per_page: 2 }), 2)
+        const created = yield* Videos.create({ source_url: "http://a.example/b c.mp4", payload: "ä+/=&%" })
+        assert.strictEqual(created.payload, "ä+/=&%")
+        assert.strictEqual((yield* Encodings.list({ video_id: created.id })).length, 2)
+        yield* Notifications.update({ url: "http://a.example", events: { video_encoded: true } })
+        yield* Videos.delete(created.id)
+        assert.strictEqual((yield* Effect.flip(Videos.find("a/b é")))._tag, "PandaNotFound")
+        const image = yield* PandaClient.execute("GET", "/videos.json")
+        assert.match(image.headers["content-type"]!, /json/)
+        assert.lengthOf((yield* image.json) as Array<unknown>, 3)
+      }).pipe(PandaClient.withCloud(panda.cloudId), Effect.provide(layer))
+      const requests = yield* panda.requests
+      assert.deepStrictEqual(requests.map(({ method, status, via }) => [method, status, ...via]), [
+        ["GET", 200, "query"],
+        ["POST", 200, "form"],
+        ["GET", 200, "query"],
+        ["PUT", 200, "form"],
+        ["DELETE", 200, "query"],
+        ["GET", 404, "query"],
+        ["GET", 200, "query"]
+      ])
+      for (const { headers } of requests) {
+        assert.isEmpty(
+          Object.keys(headers).filter((name) => /^(traceparent|tracestate|b3|expect|authorization)$/.test(name))
+        )
+        assert.isUndefined(headers["transfer-encoding"])
+      }
+    }).pipe(
+      Effect.withSpan("a span that must not travel"),
+      Effect.provide(
+        PandaEmulator.layerServer({ videos: 3 }).pipe(
+          Layer.provideMerge(NodeHttpServer.layer(createHttpServer, { port: 0, host: "127.0.0.1" }))
+        )
+      )
+    ))
+})

@@ -1,0 +1,141 @@
+/** One way of uploading one file, in a process of its own: prints what it took. */
+import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
+import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
+import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
+import * as Undici from "@effect/platform-node/Undici"
+import { DateTime, Effect, Layer, Redacted, Stream } from "effect"
+import { Credentials, PandaClient, Upload, UploadSource, type UploadState } from "effect-panda"
+import { createReadStream, statSync } from "node:fs"
+import { open } from "node:fs/promises"
+import * as Http from "node:http"
+import * as tus from "tus-js-client"
+
+const [name, file, port, chunk, more] = process.argv.slice(2) as [string, string, string, string, string | undefined]
+const chunkSize = Number(chunk)
+const { size } = statSync(file)
+const origin = `http://127.0.0.1:${port}`
+
+const layers = { undici: NodeHttpClient.layerUndici, node: NodeHttpClient.layer, fetch: FetchHttpClient.layer }
+
+const panda = (layer: keyof typeof layers) =>
+  PandaClient.layer.pipe(
+    Layer.provide(
+      Credentials.layer({
+        accessKey: "a",
+        secretKey: Redacted.make("b"),
+        cloudId: "c",
+        host: "127.0.0.1",
+        port: Number(port)
+      })
+    ),
+    Layer.provide(layers[layer]),
+    Layer.merge(NodeFileSystem.layer)
+  )
+
+const ours = (layer: keyof typeof layers, body: "bytes" | "stream" = "bytes") => () =>
+  Effect.gen(function*() {
+    const source = yield* UploadSource.fromFile(file)
+    yield* Upload.video(Upload.start(source, { chunkSize, body }))
+  }).pipe(Effect.provide(panda(layer)), Effect.runPromise)
+
+/** What one would write by hand: two buffers, the next chunk read while the current one is sent. */
+const byHand = (send: (bytes: Uint8Array, range: string) => Promise<unknown>) => async () => {
+  const handle = await open(file, "r")
+  const buffers = [new Uint8Array(chunkSize), new Uint8Array(chunkSize)] as const
+  const read = async (offset: number, turn: number) => {
+    const bytes = buffers[turn % 2 as 0 | 1].subarray(0, Math.min(chunkSize, size - offset))
+    if (bytes.byteLength > 0) await handle.read(bytes, 0, bytes.byteLength, offset)
+    return bytes
+  }
+  let next = read(0, 0)
+  for (let offset = 0, turn = 0; offset < size; turn++) {
+    const bytes = await next
+    next = read(offset + bytes.byteLength, turn + 1)
+    await send(bytes, `bytes ${offset}-${offset + bytes.byteLength - 1}/${size}`)
+    offset += bytes.byteLength
+  }
+  await handle.close()
+}
+
+const agent = new Http.Agent({ keepAlive: true })
+const put = { path: "/upload/session?id=1", method: "PUT" } as const
+const headers = (bytes: Uint8Array, range: string) => ({
+  "content-type": "application/octet-stream",
+  "content-range": range,
+  "content-length": String(bytes.byteLength)
+})
+
+const contestants: Record<string, () => Promise<unknown>> = {
+  "ours, undici": ours("undici"),
+  "ours, node": ours("node"),
+  "ours, fetch": ours("fetch"),
+  "ours, undici, slices": ours("undici", "stream"),
+  "by hand, undici": byHand(async (bytes, range) => {
+    const { body } = await Undici.request(`${origin}${put.path}`, {
+      method: "PUT",
+      headers: headers(bytes, range),
+      body: bytes
+    })
+    await body.text()
+  }),
+  "by hand, node:http": byHand((bytes, range) =>
+    new Promise((resolve, reject) => {
+      const request = Http.request(
+        `${origin}${put.path}`,
+        { agent, method: "PUT", headers: headers(bytes, range) },
+        (response) => {
+          response.resume().on("end", resolve)
+        }
+      )
+      request.on("error", reject).end(bytes)
+    })
+  ),
+  "tus-js-client": () =>
+    new Promise((resolve, reject) => {
+      new tus.Upload(createReadStream(file), {
+        endpoint: `${origin}/files`,
+        chunkSize,
+        uploadSize: size,
+        retryDelays: [],
+        onSuccess: resolve,
+        onError: reject
+      }).start()
+    }),
+  /** 32 uploads at a time of 8, of a file of 32 MiB each. */
+  "ours, many": () =>
+    Effect.gen(function*() {
+      const source = yield* UploadSource.fromFile(file)
+      const sources = Array.from({ length: 32 }, () => source)
+      yield* Stream.runDrain(Upload.many(sources, { chunkSize, concurrency: Number(more) }))
+    }).pipe(Effect.provide(panda("undici")), Effect.runPromise),
+  /** From the state to the video; the server lacks one chunk. */
+  "ours, resume": () =>
+    Effect.gen(function*() {
+      const source = yield* UploadSource.fromFile(file)
+      const handle = yield* source.open
+      const state: UploadState.UploadState = {
+        version: 1,
+        id: "1",
+        location: Redacted.make(`${origin}/upload/session?id=1`),
+        name: source.name,
+        fingerprint: yield* UploadSource.fingerprint(source, handle),
+        acknowledged: 0,
+        created: yield* DateTime.now,
+        options: {}
+      }
+      yield* Upload.video(Upload.resume(state, source, { chunkSize }))
+    }).pipe(Effect.scoped, Effect.provide(panda("undici")), Effect.runPromise)
+}
+
+const start = process.memoryUsage.rss()
+const cpu = process.cpuUsage()
+const began = performance.now()
+await contestants[name]!()
+const seconds = (performance.now() - began) / 1000
+const { system, user } = process.cpuUsage(cpu)
+console.log(JSON.stringify({
+  seconds,
+  cpu: (system + user) / 1e6,
+  memory: (process.resourceUsage().maxRSS * 1024 - start) / (1024 * 1024)
+}))
+process.exit(0)

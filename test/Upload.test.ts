@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect, Exit, Fiber, Option, Ref, Schedule, Stream, TestClock } from "effect"
-import * as PandaClient from "effect-panda/PandaClient"
+import type * as PandaClient from "effect-panda/PandaClient"
 import * as PandaEmulator from "effect-panda/PandaEmulator"
 import { Fault } from "effect-panda/PandaEmulator"
 import { PandaSourceError } from "effect-panda/PandaError"

@@ -1,8 +1,10 @@
 /** What all entities have: an id, a way to show them, a way to make another like them. */
 import * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
+import * as Equal from "effect/Equal"
 import type * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
+import * as Struct from "effect/Struct"
 
 /** An entity, or the id of one. */
 export type Ref = string | { readonly id: string }
@@ -16,7 +18,7 @@ export const toJson = <A, I>(schema: Schema.Schema<A, I>): (entity: A, indent?: 
   return (entity, indent) => JSON.stringify(encode(entity), null, indent)
 }
 
-export const dup = <A extends { readonly id: string }>({ id: _, ...rest }: A): Omit<A, "id"> => rest
+export const dup = <A extends { readonly id: string }>(entity: A): Omit<A, "id"> => Struct.omit(entity, "id")
 
 export const first = <F, A, E, R>(
   list: (filter: F & { readonly page: 1; readonly per_page: 1 }) => Effect.Effect<ReadonlyArray<A>, E, R>,
@@ -29,6 +31,6 @@ export const changes = <K extends string>(
   before: { readonly [key: string]: unknown },
   after: { readonly [key: string]: unknown }
 ): { readonly [key in K]?: unknown } => {
-  const changed = keys.filter((key) => (before[key] ?? null) !== (after[key] ?? null))
+  const changed = keys.filter((key) => !Equal.equals(before[key] ?? null, after[key] ?? null))
   return Object.fromEntries(changed.map((key) => [key, after[key] ?? null])) as { readonly [key in K]?: unknown }
 }

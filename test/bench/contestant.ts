@@ -2,7 +2,7 @@
 import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
-import * as Undici from "@effect/platform-node/Undici"
+import { request as undici } from "@effect/platform-node/Undici"
 import { DateTime, Effect, Layer, Redacted, Stream } from "effect"
 import { Credentials, PandaClient, Upload, UploadSource, type UploadState } from "effect-panda"
 import { createReadStream, statSync } from "node:fs"
@@ -71,7 +71,7 @@ const contestants: Record<string, () => Promise<unknown>> = {
   "ours, fetch": ours("fetch"),
   "ours, undici, slices": ours("undici", "stream"),
   "by hand, undici": byHand(async (bytes, range) => {
-    const { body } = await Undici.request(`${origin}${put.path}`, {
+    const { body } = await undici(`${origin}${put.path}`, {
       method: "PUT",
       headers: headers(bytes, range),
       body: bytes

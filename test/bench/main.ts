@@ -68,7 +68,9 @@ const sparse = (name: string, size: number) => {
 }
 
 const sink = spawn(process.execPath, ["--import", "tsx", here("sink.ts")], { stdio: ["ignore", "pipe", "inherit"] })
-const port = await new Promise<string>((resolve) => sink.stdout.once("data", (text) => resolve(String(text).trim())))
+const port = await new Promise<string>((resolve) => {
+  sink.stdout.once("data", (text) => resolve(String(text).trim()))
+})
 
 interface Figures {
   readonly seconds: number

@@ -4,7 +4,6 @@ import * as Effect from "effect/Effect"
 import * as Equal from "effect/Equal"
 import type * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
-import * as Struct from "effect/Struct"
 
 /** An entity, or the id of one. */
 export type Ref = string | { readonly id: string }
@@ -18,7 +17,10 @@ export const toJson = <A, I>(schema: Schema.Schema<A, I>): (entity: A, indent?: 
   return (entity, indent) => JSON.stringify(encode(entity), null, indent)
 }
 
-export const dup = <A extends { readonly id: string }>(entity: A): Omit<A, "id"> => Struct.omit(entity, "id")
+export const dup = <A extends { readonly id: string }>(entity: A): Omit<A, "id"> => {
+  const { id: _, ...rest } = entity
+  return rest
+}
 
 export const first = <F, A, E, R>(
   list: (filter: F & { readonly page: 1; readonly per_page: 1 }) => Effect.Effect<ReadonlyArray<A>, E, R>,

@@ -6,8 +6,8 @@
  * demonstrations, for other HTTP clients and for other languages.
  *
  * It checks signatures, parameters and byte ranges by itself, from the raw request. Videos and encodings have state
- * which is a function of the clock; uploaded bytes are hashed, not kept. Everything it was asked and everything it
- * holds can be inspected.
+ * which is a function of the clock; uploaded bytes are hashed, not kept. Webhooks go to an `HttpApp` in memory, or
+ * through an `HttpClient`. Everything it was asked, everything it told and everything it holds can be inspected.
  *
  * @since 0.1.0
  */
@@ -20,6 +20,8 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
+import type * as Schedule from "effect/Schedule"
+import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Credentials from "./Credentials.js"
 import type { Request } from "./internal/emulator/exchange.js"
@@ -28,6 +30,7 @@ import * as Memory from "./internal/emulator/memoryHttpClient.js"
 import * as Port from "./internal/emulator/portHttpApp.js"
 import * as Server from "./internal/emulator/server.js"
 import * as Sessions from "./internal/emulator/sessions.js"
+import * as Webhooks from "./internal/emulator/webhooks.js"
 import * as World from "./internal/emulator/world.js"
 import * as PandaClient from "./PandaClient.js"
 import type { UploadState } from "./UploadState.js"
@@ -290,6 +293,48 @@ export interface SessionInspection {
 }
 
 /**
+ * How webhooks are delivered. All of it is optional.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface DeliverOptions {
+  /**
+   * When what was not answered with 200 within 30 seconds is sent again. By default after 10 seconds, then after twice
+   * as long each time, 13 times within 24 hours; Panda's own intervals are not documented.
+   */
+  readonly retry?: Schedule.Schedule<unknown> | undefined
+  /** How often the progress of an encoding is told: every 10 seconds by default. */
+  readonly progressInterval?: Duration.DurationInput | undefined
+  /**
+   * How long after an event each copy of it is sent; `[0]` by default: one, at once. With `[0, "3 seconds"]` it comes
+   * twice, with `["1 minute"]` others overtake it, with `[]` it is lost. The fields are those of the form, `event` too.
+   */
+  readonly copies?: ((fields: Readonly<Record<string, string>>) => ReadonlyArray<Duration.DurationInput>) | undefined
+}
+
+/**
+ * An attempt to deliver a webhook, in order of sending.
+ *
+ * @since 0.1.0
+ * @category inspection
+ */
+export interface Delivery {
+  /** `video-created`, `video-encoded`, `encoding-progress` or `encoding-complete`. */
+  readonly event: string
+  /** The form, `event` included. */
+  readonly fields: Readonly<Record<string, string>>
+  /** All that is shown of the url, since the rest of it may hold a secret. */
+  readonly host: string
+  /** From 1. */
+  readonly attempt: number
+  /** Milliseconds of the clock. */
+  readonly at: number
+  /** Undefined as long as there is no answer. */
+  readonly status: number | undefined
+}
+
+/**
  * A record as it looks on the wire at the time of asking.
  *
  * @since 0.1.0
@@ -309,10 +354,15 @@ export class PandaEmulator extends Context.Tag("effect-panda/PandaEmulator")<
 >() {}
 
 /**
+ * Holds the type of the service.
+ *
  * @since 0.1.0
+ * @category models
  */
 export declare namespace PandaEmulator {
   /**
+   * What a test or a demonstration does with an emulator.
+   *
    * @since 0.1.0
    * @category models
    */
@@ -367,7 +417,24 @@ export declare namespace PandaEmulator {
       state: UploadState,
       bytes: Stream.Stream<Uint8Array, E, R>
     ) => Effect.Effect<void, E, R>
-    /** Back to the beginning: no requests, no faults, no skew, and the videos and profiles of the options. */
+    /**
+     * Delivers webhooks from now on, until the scope closes: to an app in memory, or through a client to wherever
+     * the url leads. As Panda does, it tells what a cloud's notification settings ask for, and only if they have an url.
+     * What happened before is not told. There can be one receiver at a time.
+     *
+     * In memory no promise lies between an event and its answer, so that one `TestClock.adjust` drives any number of
+     * deliveries and retries.
+     */
+    readonly deliver: {
+      (client: HttpClient.HttpClient, options?: DeliverOptions): Effect.Effect<void, never, Scope.Scope>
+      <E, R>(
+        app: HttpApp.Default<E, R>,
+        options?: DeliverOptions
+      ): Effect.Effect<void, never, Scope.Scope | Webhooks.Needs<R>>
+    }
+    /** All attempts to deliver a webhook so far. */
+    readonly deliveries: Effect.Effect<ReadonlyArray<Delivery>>
+    /** Back to the beginning: no requests, no deliveries, no faults, no skew, and the videos and profiles of the options. */
     readonly reset: Effect.Effect<void>
   }
 }
@@ -434,6 +501,7 @@ const build = (options: Options = {}) =>
       setSkew: (skew) =>
         Effect.sync(() => {
           state.skew = millisOf(skew)
+          state.outbox.changed.unsafeOpen()
         }),
       requests: Effect.sync(() => state.requests.map((request) => ({ ...request }))),
       sessions: Effect.sync(() =>
@@ -448,6 +516,7 @@ const build = (options: Options = {}) =>
         Effect.map(now, (now) => {
           const filename = attributes["original_filename"]
           const source = { filename: typeof filename === "string" ? filename : "movie.mp4" }
+          state.outbox.changed.unsafeOpen()
           return World.showVideo(state.world.addVideo(state.world.main, now, source, attributes), now)
         }),
       addProfile: (attributes) =>
@@ -490,8 +559,13 @@ const build = (options: Options = {}) =>
           return Stream.runForEach(bytes, (bytes) =>
             Effect.sync(() => state.sessions.store(session, session.stored, bytes)))
         }),
+      deliver: <E, R>(receiver: HttpClient.HttpClient | HttpApp.Default<E, R>, options: DeliverOptions = {}) =>
+        Effect.flatMap(Webhooks.sender(receiver), (send) => Webhooks.deliver(() => state, send, options)),
+      deliveries: Effect.sync(() => state.outbox.deliveries.map((delivery) => ({ ...delivery }))),
       reset: Effect.map(fresh, (fresh) => {
+        const { changed } = state.outbox
         state = fresh
+        changed.unsafeOpen()
       })
     }
     return { service, hangUp: port.hangUp }
@@ -529,6 +603,18 @@ export const layerServer = (options?: Options): Layer.Layer<PandaEmulator, never
 /**
  * All that a program which uses Panda needs to be tested, in one line: the emulator in memory, credentials that it
  * accepts, and the client.
+ *
+ * @example
+ * import { Effect, Stream } from "effect"
+ * import { Videos } from "effect-panda"
+ * import * as PandaEmulator from "effect-panda/PandaEmulator"
+ *
+ * const test = Effect.gen(function*() {
+ *   const panda = yield* PandaEmulator.PandaEmulator
+ *   yield* panda.inject({ route: "GET /videos.json", fault: PandaEmulator.Fault.status(503) })
+ *   const count = yield* Stream.runCount(Videos.all())
+ *   return { count, requests: yield* panda.requests }
+ * }).pipe(Effect.provide(PandaEmulator.layerTest({ videos: 3 })))
  *
  * @since 0.1.0
  * @category layers

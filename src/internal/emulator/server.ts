@@ -11,6 +11,7 @@ import * as Multipart from "./multipart.js"
 import { fromPairs, pairsOf, type Parameters, textOf } from "./parameters.js"
 import { match } from "./routes.js"
 import * as Sessions from "./sessions.js"
+import { makeOutbox } from "./webhooks.js"
 import { makeWorld, showVideo, type Wire } from "./world.js"
 
 export interface Settings {
@@ -94,6 +95,7 @@ export const makeState = (settings: Settings, now: number) => {
     gate: makeGate(settings.keys),
     scripting: makeScripting(),
     sessions: Sessions.makeSessions({ ...settings, nextId: world.nextId }),
+    outbox: makeOutbox(world, now),
     requests: [] as Array<Seen>,
     skew: 0
   }
@@ -357,7 +359,10 @@ export const handle = (state: State, settings: Settings, request: Request): Effe
       ? Effect.succeed(broken())
       : Effect.flatMap(
         refused === undefined && script.act
-          ? Effect.flatMap(serverTime(state), (now) => Effect.merge(exchange.act(now, script.finish)))
+          ? serverTime(state).pipe(
+            Effect.flatMap((now) => Effect.merge(exchange.act(now, script.finish))),
+            Effect.zipLeft(state.outbox.changed.open)
+          )
           : Effect.succeed(refused ?? nowhere),
         script.outcome
       )

@@ -1,0 +1,258 @@
+/**
+ * Webhooks (contract 8): what happens in the world and when, and its way to a receiver. What has happened is, like all
+ * else, a function of the clock; a fiber only waits for the next time, or for a change of the world.
+ */
+import type * as HttpApp from "@effect/platform/HttpApp"
+import * as HttpBody from "@effect/platform/HttpBody"
+import * as HttpClient from "@effect/platform/HttpClient"
+import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
+import * as HttpServerError from "@effect/platform/HttpServerError"
+import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
+import * as Clock from "effect/Clock"
+import type * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Schedule from "effect/Schedule"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import { MemoryRequest } from "./memoryRequest.js"
+import { type Cloud, type Encoding, showEncoding, type World } from "./world.js"
+
+export type Fields = Readonly<Record<string, string>>
+
+/** An attempt, while it goes on. */
+export interface Delivery {
+  readonly event: string
+  readonly fields: Fields
+  readonly host: string
+  readonly attempt: number
+  readonly at: number
+  status: number | undefined
+}
+
+export interface Options {
+  readonly retry?: Schedule.Schedule<unknown> | undefined
+  readonly progressInterval?: Duration.DurationInput | undefined
+  readonly copies?: ((fields: Fields) => ReadonlyArray<Duration.DurationInput>) | undefined
+}
+
+/** Something that happens at a time, past or to come. */
+interface Occurrence {
+  /** What happens twice has two. */
+  readonly key: string
+  readonly at: number
+  readonly cloud: Cloud
+  readonly setting: "video_created" | "video_encoded" | "encoding_progress" | "encoding_completed"
+  readonly fields: () => Fields
+}
+
+/** Of what happens at the same time. */
+const order: ReadonlyArray<Occurrence["setting"]> = [
+  "video_created",
+  "encoding_progress",
+  "encoding_completed",
+  "video_encoded"
+]
+
+const videoFields = (event: string, video_id: string, encodings: ReadonlyArray<Encoding>) => (): Fields => ({
+  event,
+  video_id,
+  ...Object.fromEntries(encodings.map(({ id }, i) => [`encoding_ids[${i}]`, id]))
+})
+
+/** All that has happened and all that will, but for progress: only the last and the next. */
+function* occurrences(world: World, now: number, interval: number): Generator<Occurrence> {
+  for (const cloud of world.clouds.values()) {
+    const encodingsOf = new Map<string, Array<Encoding>>()
+    for (const encoding of cloud.encodings.values()) {
+      const { finishedAt, id, startedAt, videoId } = encoding
+      const siblings = encodingsOf.get(videoId)
+      if (siblings === undefined) encodingsOf.set(videoId, [encoding])
+      else siblings.push(encoding)
+      yield {
+        key: `complete ${id} ${finishedAt}`,
+        at: finishedAt,
+        cloud,
+        setting: "encoding_completed",
+        fields: () => ({ event: "encoding-complete", video_id: videoId, encoding_id: id })
+      }
+      if (now >= finishedAt) continue
+      const last = Math.floor((now - startedAt) / interval)
+      for (const nth of [last, last + 1]) {
+        const at = startedAt + nth * interval
+        if (nth < 1 || at >= finishedAt) continue
+        yield {
+          key: `progress ${id} ${startedAt} ${nth}`,
+          at,
+          cloud,
+          setting: "encoding_progress",
+          fields: () => ({
+            event: "encoding-progress",
+            video_id: videoId,
+            encoding_id: id,
+            progress: String(showEncoding(encoding, at)["encoding_progress"])
+          })
+        }
+      }
+    }
+    for (const { id, storedAt } of cloud.videos.values()) {
+      const encodings = encodingsOf.get(id) ?? []
+      yield {
+        key: `created ${id}`,
+        at: storedAt,
+        cloud,
+        setting: "video_created",
+        fields: videoFields("video-created", id, encodings)
+      }
+      if (encodings.length === 0) continue
+      const encodedAt = encodings.reduce((at, { finishedAt }) => Math.max(at, finishedAt), storedAt)
+      yield {
+        key: `encoded ${id} ${encodedAt}`,
+        at: encodedAt,
+        cloud,
+        setting: "video_encoded",
+        fields: videoFields("video-encoded", id, encodings)
+      }
+    }
+  }
+}
+
+/** What is told of a world. What has happened before it is made is told to nobody. */
+export const makeOutbox = (world: World, now: number) => {
+  const told = new Set<string>()
+  const deliveries: Array<Delivery> = []
+  const changed = Effect.unsafeMakeLatch()
+
+  /** What has happened and was not told yet, in order, and when something will happen next. */
+  const take = (now: number, interval: number) => {
+    const due: Array<Occurrence> = []
+    let next = Infinity
+    for (const occurrence of occurrences(world, now, interval)) {
+      if (occurrence.at > now) next = Math.min(next, occurrence.at)
+      else if (!told.has(occurrence.key)) {
+        told.add(occurrence.key)
+        due.push(occurrence)
+      }
+    }
+    due.sort((a, b) => a.at - b.at || order.indexOf(a.setting) - order.indexOf(b.setting))
+    return { due, next }
+  }
+
+  take(now, Infinity)
+  return { deliveries, changed, take }
+}
+
+export type Outbox = ReturnType<typeof makeOutbox>
+
+/** Sends a form to an url, and gives the status of the answer, if one comes. */
+type Send = (url: string, form: string) => Effect.Effect<Option.Option<number>>
+
+const mediaType = "application/x-www-form-urlencoded"
+
+const viaClient = (client: HttpClient.HttpClient): Send => {
+  // The url may have a secret, which its span would show.
+  const untraced = HttpClient.withTracerDisabledWhen(client, () => true)
+  return (url, form) =>
+    HttpClientRequest.post(url, { body: HttpBody.text(form, mediaType) }).pipe(
+      untraced.execute,
+      // Unread, it would keep its connection.
+      Effect.tap(({ stream }) => Stream.runDrain(Stream.catchAll(stream, () => Stream.empty))),
+      Effect.map(({ status }) => status),
+      Effect.option
+    )
+}
+
+/** What an app needs beyond what every server gives it. */
+export type Needs<R> = Exclude<
+  Exclude<R | HttpServerRequest.HttpServerRequest, Scope.Scope>,
+  HttpServerRequest.HttpServerRequest
+>
+
+const viaApp = <E, R>(app: HttpApp.Default<E, R>, context: Context.Context<Needs<R>>): Send => (url, form) =>
+  URL.canParse(url)
+    ? app.pipe(
+      Effect.scoped,
+      Effect.provideService(
+        HttpServerRequest.HttpServerRequest,
+        new MemoryRequest("POST", new URL(url), { "content-type": mediaType }, new TextEncoder().encode(form))
+      ),
+      Effect.catchAllCause((cause) => Effect.map(HttpServerError.causeResponse(cause), ([response]) => response)),
+      Effect.map(({ status }) => Option.some(status)),
+      Effect.provide(context)
+    )
+    : Effect.succeedNone
+
+/** Through a client, or to an app in the fiber that delivers: without a promise. */
+export const sender = <E, R>(
+  receiver: HttpClient.HttpClient | HttpApp.Default<E, R>
+): Effect.Effect<Send, never, Needs<R>> =>
+  Effect.isEffect(receiver)
+    ? Effect.map(Effect.context<Needs<R>>(), (context) => viaApp(receiver, context))
+    : Effect.succeed(viaClient(receiver))
+
+/** Ten seconds after a failure, then twice as long each time, and within 24 hours. */
+const defaultRetry = Schedule.intersect(Schedule.exponential("10 seconds"), Schedule.recurs(13))
+
+const patience = Duration.seconds(30)
+
+/** A state of the server, as far as it is told. */
+export interface Source {
+  readonly outbox: Outbox
+  /** How far the server's clock is ahead. */
+  readonly skew: number
+}
+
+const serverTime = (source: Source) => Effect.map(Clock.currentTimeMillis, (now) => now + source.skew)
+
+/** Tells a receiver what happens from now on, for as long as the scope is open. */
+export const deliver = (
+  current: () => Source,
+  send: Send,
+  { copies = () => [0], progressInterval = "10 seconds", retry = defaultRetry }: Options
+): Effect.Effect<void, never, Scope.Scope> =>
+  Effect.gen(function*() {
+    const scope = yield* Effect.scope
+    const interval = Duration.toMillis(progressInterval) || Infinity
+
+    const post = (source: Source, url: string, fields: Fields) => {
+      const form = new URLSearchParams(fields).toString()
+      const host = URL.canParse(url) ? new URL(url).host : ""
+      let attempt = 0
+      return Effect.gen(function*() {
+        // Whoever is reset forgets what it had to tell.
+        if (current() !== source) return
+        const at = yield* Clock.currentTimeMillis
+        const delivery: Delivery = { event: fields["event"]!, fields, host, attempt: ++attempt, at, status: undefined }
+        source.outbox.deliveries.push(delivery)
+        const status = yield* Effect.timeoutOption(send(url, form), patience)
+        delivery.status = Option.getOrUndefined(Option.flatten(status))
+        return yield* delivery.status === 200 ? Effect.void : Effect.fail("not 200" as const)
+      }).pipe(Effect.retry(retry), Effect.ignore)
+    }
+
+    const step = Effect.gen(function*() {
+      const source = current()
+      const { changed, take } = source.outbox
+      changed.unsafeClose()
+      const now = yield* serverTime(source)
+      const { due, next } = take(now, interval)
+      for (const { cloud, fields, setting } of due) {
+        const { delay, events, url } = cloud.notifications
+        if (typeof url !== "string" || url === "" || !isOn(events, setting)) continue
+        const told = fields()
+        for (const after of copies(told)) {
+          const wait = Duration.sum(Duration.seconds(Number(delay) || 0), after)
+          yield* Effect.forkIn(Effect.delay(post(source, url, told), wait), scope)
+        }
+      }
+      yield* Effect.raceFirst(changed.await, next === Infinity ? Effect.never : Effect.sleep(next - now))
+    })
+
+    const source = current()
+    source.outbox.take(yield* serverTime(source), interval)
+    yield* Effect.forkScoped(Effect.forever(step))
+  })
+
+const isOn = (events: unknown, setting: string): boolean =>
+  typeof events === "object" && events !== null && (events as Readonly<Record<string, unknown>>)[setting] === true

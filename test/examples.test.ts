@@ -1,0 +1,274 @@
+import * as Command from "@effect/platform/Command"
+import * as FileSystem from "@effect/platform/FileSystem"
+import * as HttpClient from "@effect/platform/HttpClient"
+import * as HttpServer from "@effect/platform/HttpServer"
+import * as NodeContext from "@effect/platform-node/NodeContext"
+import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
+import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
+import { Data, Effect, Layer, Redacted, Schedule, Stream } from "effect"
+import { Clouds, Credentials, PandaClient } from "effect-panda"
+import * as PandaEmulator from "effect-panda/PandaEmulator"
+import { Fault } from "effect-panda/PandaEmulator"
+import { createHash } from "node:crypto"
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
+import { createServer } from "node:http"
+import { tmpdir } from "node:os"
+import { dirname, join } from "node:path"
+import { fileURLToPath } from "node:url"
+import ts from "typescript"
+
+await import("../examples/testing.test.js")
+
+/**
+ * Every example as its reader starts it: a process of its own beside an installed package, with the emulator on a port
+ * in place of Panda. The package is made here, file by file, since tsx takes longer to start than examples do to run.
+ */
+const root = fileURLToPath(new URL("..", import.meta.url))
+let installed: string
+
+const transpile = (from: string, to: string) => {
+  for (const file of readdirSync(from, { recursive: true, encoding: "utf8" })) {
+    if (!file.endsWith(".ts")) continue
+    const { outputText } = ts.transpileModule(readFileSync(join(from, file), "utf8"), {
+      compilerOptions: { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext, verbatimModuleSyntax: true }
+    })
+    const path = join(to, file.replace(/\.ts$/, ".js"))
+    mkdirSync(dirname(path), { recursive: true })
+    writeFileSync(path, outputText)
+  }
+}
+
+beforeAll(() => {
+  installed = mkdtempSync(join(tmpdir(), "effect-panda-"))
+  const modules = join(installed, "node_modules")
+  mkdirSync(join(modules, "effect-panda"), { recursive: true })
+  cpSync(join(root, "package.json"), join(modules, "effect-panda/package.json"))
+  for (const name of ["effect", "@effect", "@noble"]) {
+    symlinkSync(join(root, "node_modules", name), join(modules, name))
+  }
+  writeFileSync(join(installed, "package.json"), `{ "type": "module" }`)
+  transpile(join(root, "src"), join(modules, "effect-panda/dist"))
+  transpile(join(root, "examples"), installed)
+})
+afterAll(() => rmSync(installed, { recursive: true }))
+
+class ExampleFailed extends Data.TaggedError("ExampleFailed")<{ readonly code: number; readonly printed: string }> {
+  override get message() {
+    return `exit code ${this.code}\n${this.printed}`
+  }
+}
+
+/** The folder an example runs in. */
+const folder = Effect.flatMap(FileSystem.FileSystem, (fs) => fs.makeTempDirectoryScoped())
+
+const command = (example: string, folder: string, env: Readonly<Record<string, string>> = {}) =>
+  Effect.gen(function*() {
+    const { accessKey, cloudId, secretKey } = yield* PandaEmulator.PandaEmulator
+    const { address } = yield* HttpServer.HttpServer
+    if (address._tag === "UnixAddress") return yield* Effect.dieMessage("not on a port")
+    return Command.make(process.execPath, join(installed, `${example}.js`)).pipe(
+      Command.workingDirectory(folder),
+      Command.env({
+        // What the machine that runs the tests has set does not count.
+        PANDASTREAM_URL: "",
+        PANDA_TOKEN: "",
+        PANDA_REGION: "",
+        PANDA_ACCESS_KEY: accessKey,
+        PANDA_SECRET_KEY: Redacted.value(secretKey),
+        PANDA_CLOUD_ID: cloudId,
+        PANDA_HOST: "127.0.0.1",
+        PANDA_PORT: String(address.port),
+        ...env
+      })
+    )
+  })
+
+const freePort = Effect.async<number>((resume) => {
+  const server = createServer().listen(0, "127.0.0.1", () => {
+    const address = server.address()
+    server.close(() => resume(Effect.succeed(typeof address === "object" && address !== null ? address.port : 0)))
+  })
+})
+
+const text = <E, R>(stream: Stream.Stream<Uint8Array, E, R>) => Stream.mkString(Stream.decodeText(stream))
+
+/** Runs an example to its end and gives what it printed. */
+const run = (example: string, options: { readonly folder?: string; readonly env?: Record<string, string> } = {}) =>
+  Effect.gen(function*() {
+    const started = yield* Command.start(yield* command(example, options.folder ?? (yield* folder), options.env))
+    const [out, err, code] = yield* Effect.all([text(started.stdout), text(started.stderr), started.exitCode], {
+      concurrency: "unbounded"
+    })
+    return code === 0 && err === "" ? out : yield* new ExampleFailed({ code, printed: out + err })
+  }).pipe(Effect.timeout("50 seconds"))
+
+const emulator = (options?: PandaEmulator.Options) =>
+  PandaEmulator.layerServer(options).pipe(
+    Layer.provideMerge(NodeHttpServer.layer(() => createServer(), { port: 0, host: "127.0.0.1" })),
+    Layer.provideMerge(NodeContext.layer)
+  )
+
+/** What the test itself wants of the emulator, by its door in memory. */
+const asClient = <A, E, R>(effect: Effect.Effect<A, E, R | PandaClient.PandaClient>) =>
+  Effect.flatMap(PandaEmulator.PandaEmulator, ({ accessKey, cloudId, httpClient, secretKey }) =>
+    PandaClient.make.pipe(
+      Effect.provide(Credentials.layer({ accessKey, secretKey, cloudId })),
+      Effect.provideService(HttpClient.HttpClient, httpClient),
+      Effect.flatMap((client) => Effect.provideService(effect, PandaClient.PandaClient, client))
+    ))
+
+const bytes = new Uint8Array(3_000_000).map((_, i) => i % 251)
+const sha256 = createHash("sha256").update(bytes).digest("hex")
+
+const withMovie = Effect.gen(function*() {
+  const path = yield* folder
+  const fs = yield* FileSystem.FileSystem
+  yield* fs.writeFile(`${path}/movie.mp4`, bytes)
+  return path
+})
+
+describe.concurrent("examples", { timeout: 60_000 }, () => {
+  it.scopedLive("first-call", () =>
+    Effect.gen(function*() {
+      const { videos } = yield* PandaEmulator.PandaEmulator
+      const out = yield* run("first-call")
+      const lines = (yield* videos).slice(0, 10).map((video) => `${video["id"]} ${video["original_filename"]}\n`)
+      assert.strictEqual(out, lines.join(""))
+    }).pipe(Effect.provide(emulator({ videos: 12 }))))
+
+  it.scopedLive("upload-basic", () =>
+    Effect.gen(function*() {
+      const panda = yield* PandaEmulator.PandaEmulator
+      const out = yield* run("upload-basic", { folder: yield* withMovie })
+      assert.match(out, /^Uploading movie\.mp4, 2\.9 MiB\n(.*\n)*Uploaded as video (\w+)\nVideo \2 is processing\n$/)
+      const [session] = yield* panda.sessions
+      assert.strictEqual(session?.sha256, sha256)
+      assert.strictEqual((yield* panda.encodings).length, 1)
+    }).pipe(Effect.provide(emulator())))
+
+  it.scopedLive("resume goes on after a crash, and sends nothing twice", () =>
+    Effect.gen(function*() {
+      const panda = yield* PandaEmulator.PandaEmulator
+      const fs = yield* FileSystem.FileSystem
+      const folder = yield* withMovie
+      yield* panda.inject({ route: "chunk", skip: 1, fault: Fault.stall })
+      const first = yield* Command.start(yield* command("resume", folder))
+      yield* panda.requests.pipe(
+        Effect.repeat({
+          schedule: Schedule.spaced("20 millis"),
+          until: (requests) =>
+            requests.filter(({ bodyLength, route }) => route === "chunk" && bodyLength > 0).length > 1
+        })
+      )
+      yield* first.kill("SIGKILL")
+      const [before] = yield* panda.sessions
+      assert.isAbove(before!.acknowledged, 0)
+      const { mode } = yield* fs.stat(`${folder}/movie.mp4.upload.json`)
+      assert.strictEqual(mode & 0o777, 0o600)
+
+      const out = yield* run("resume", { folder })
+      assert.match(out, /^Resuming movie\.mp4 at 1\.0 MiB of 2\.9 MiB\n(.*\n)*Video \w+ is processing\n$/)
+      const sessions = yield* panda.sessions
+      assert.strictEqual(sessions.length, 1)
+      assert.strictEqual(sessions[0]!.sha256, sha256)
+      assert.strictEqual(sessions[0]!.receivedTwice, 0)
+      assert.deepStrictEqual(yield* fs.readDirectory(folder), ["movie.mp4"])
+    }).pipe(Effect.provide(emulator())))
+
+  it.scopedLive("start-or-resume goes on where an earlier process gave up", () =>
+    Effect.gen(function*() {
+      const panda = yield* PandaEmulator.PandaEmulator
+      const fs = yield* FileSystem.FileSystem
+      const folder = yield* withMovie
+      yield* panda.inject({ route: "chunk", skip: 1, fault: Fault.status(400) })
+      const first = yield* Effect.flip(run("start-or-resume", { folder }))
+      assert.match(String(first), /PandaUploadRejected/)
+
+      const out = yield* run("start-or-resume", { folder })
+      assert.match(out, /^Resuming movie\.mp4 at 1\.0 MiB of 2\.9 MiB\n(.*\n)*Video \w+ is processing\n$/)
+      const sessions = yield* panda.sessions
+      assert.strictEqual(sessions.length, 1)
+      assert.strictEqual(sessions[0]!.sha256, sha256)
+      assert.deepStrictEqual(yield* fs.readDirectory(`${folder}/unfinished-uploads`), [])
+    }).pipe(Effect.provide(emulator())))
+
+  it.scopedLive("wait-for-encodings", () =>
+    Effect.gen(function*() {
+      const out = yield* run("wait-for-encodings")
+      assert.match(out, /^(h264 https:\S+\.mp4\nwebm https:\S+\.webm|webm https:\S+\.webm\nh264 https:\S+\.mp4)\n$/)
+    }).pipe(Effect.provide(emulator({ encodingTime: "500 millis" }))))
+
+  it.scopedLive("webhook-receiver", () =>
+    Effect.gen(function*() {
+      const panda = yield* PandaEmulator.PandaEmulator
+      const [video] = yield* panda.videos
+      const port = yield* freePort
+      const env = { PORT: String(port), PANDA_WEBHOOK_SECRET: "s3cret" }
+      const receiver = yield* Command.start(yield* command("webhook-receiver", yield* folder, env))
+      const post = (secret: string) =>
+        Effect.promise(() =>
+          fetch(`http://127.0.0.1:${port}/webhooks/${secret}`, {
+            method: "POST",
+            body: new URLSearchParams({ event: "video-encoded", video_id: String(video!["id"]) })
+          })
+        )
+      const printed = yield* receiver.stdout.pipe(
+        Stream.decodeText(),
+        Stream.splitLines,
+        Stream.tap((line) =>
+          line.includes("Listening")
+            ? Effect.gen(function*() {
+              assert.strictEqual((yield* post("wrong")).status, 404)
+              assert.strictEqual((yield* post("s3cret")).status, 200)
+            })
+            : Effect.void
+        ),
+        Stream.takeUntil((line) => line.includes("VideoEncoded")),
+        Stream.runCollect
+      )
+      const lines = Array.from(printed).join("\n")
+      assert.match(lines, /VideoEncoded: movie-1\.mp4 .* with 2 encodings$/)
+      assert.notInclude(lines, "s3cret")
+      yield* receiver.kill()
+    }).pipe(Effect.provide(emulator({ videos: 1 }))))
+
+  it.scopedLive("sign-for-another-program", () =>
+    Effect.gen(function*() {
+      const panda = yield* PandaEmulator.PandaEmulator
+      const { body, url } = JSON.parse(yield* run("sign-for-another-program"))
+      const headers = { "content-type": "application/x-www-form-urlencoded" }
+      const post = Effect.promise(() => fetch(url, { method: "POST", headers, body }))
+      assert.strictEqual((yield* post).status, 201)
+      const [session] = yield* panda.sessions
+      assert.strictEqual(session?.name, "movie.mp4")
+      assert.strictEqual(session?.size, 12_345_678)
+      assert.strictEqual((yield* post).status, 401)
+    }).pipe(Effect.provide(emulator())))
+
+  it.scopedLive("two-clouds", () =>
+    Effect.gen(function*() {
+      const panda = yield* PandaEmulator.PandaEmulator
+      const { id } = yield* asClient(
+        Clouds.create({ s3_videos_bucket: "other", aws_access_key: "key", aws_secret_key: Redacted.make("secret") })
+      )
+      yield* panda.addProfile({ name: "only-here", preset_name: "h264" })
+      assert.strictEqual(yield* run("two-clouds", { env: { OTHER_CLOUD_ID: id } }), "Missing: only-here\n")
+    }).pipe(Effect.provide(emulator())))
+
+  it.scopedLive("retry-policy", () =>
+    Effect.gen(function*() {
+      const panda = yield* PandaEmulator.PandaEmulator
+      yield* panda.inject({ route: "GET /clouds/:id.json", fault: Fault.status(503) })
+      yield* panda.inject({ route: "GET /videos.json", fault: Fault.status(503), times: 5 })
+      const out = yield* run("retry-policy")
+      assert.match(out, /^Clouds\.find: Panda answered 503.*\nPanda is down\n0 videos failed\n$/)
+      const routes = (yield* panda.requests).map(({ route }) => route)
+      assert.deepStrictEqual(routes, ["GET /clouds/:id.json", ...Array.from({ length: 6 }, () => "GET /videos.json")])
+    }).pipe(Effect.provide(emulator())))
+
+  it.scopedLive("raw-request", () =>
+    Effect.gen(function*() {
+      const out = yield* run("raw-request")
+      assert.match(out, /^2 of 3 videos\n\{.*"video_encoded":true.*\}\n404 application\/json.*\n$/)
+    }).pipe(Effect.provide(emulator({ videos: 3 }))))
+})

@@ -19,7 +19,7 @@ const onVideo = (event: Webhook.VideoCreated | Webhook.VideoEncoded) =>
   Effect.flatMap(
     Webhook.fetch(event),
     ({ encodings, video }) =>
-      Effect.log(`${event._tag}: ${video.original_filename} is a ${video.status}, with ${encodings.length} encodings`)
+      Effect.log(`${event._tag}: ${video.original_filename} is ${video.status}, with ${encodings.length} encodings`)
   )
 
 const onEncoding = (event: Webhook.EncodingProgress | Webhook.EncodingComplete) =>

@@ -193,7 +193,8 @@ export const update = (
   })
 
 /**
- * Sends what has changed of a cloud, its name or its bucket, and nothing at all if nothing has.
+ * Sends what has changed of a cloud, its name or its bucket, and gives the cloud as it is then. Sends nothing at all if
+ * nothing of that has changed, and gives `before`.
  *
  * @since 0.1.0
  * @category operations
@@ -203,7 +204,7 @@ export const save = (before: Cloud, after: Cloud): Effect.Effect<Cloud, PandaErr
     ...(after.name === before.name ? {} : { name: after.name }),
     ...(after.s3_videos_bucket === before.s3_videos_bucket ? {} : { s3_videos_bucket: after.s3_videos_bucket })
   }
-  return Object.keys(changes).length === 0 ? Effect.succeed(after) : update(before, changes)
+  return Object.keys(changes).length === 0 ? Effect.succeed(before) : update(before, changes)
 }
 
 /**

@@ -413,19 +413,33 @@ export const defaultPolling: Schedule.Schedule<unknown> = Schedule.exponential("
   Schedule.union(Schedule.spaced("15 seconds"))
 )
 
-/** Looks again and again, tells what has changed, and ends with what is done. */
-const poll = <A, E, R>(
-  look: Effect.Effect<A, E, R>,
-  isDone: (a: A) => boolean,
-  signs: (a: A) => unknown,
-  options?: WatchOptions
-): Stream.Stream<A, E, R> =>
-  Stream.repeatEffectWithSchedule(look, options?.schedule ?? defaultPolling).pipe(
-    Stream.takeUntil(isDone),
-    Stream.changesWith((before, after) => JSON.stringify(signs(before)) === JSON.stringify(signs(after)))
-  )
+/** What was seen at one time. */
+interface Look<A extends ReadonlyArray<Encoding>> {
+  readonly encodings: A
+  readonly done: boolean
+}
 
-const signsOf = ({ encoding_progress, id, status }: Encoding) => [id, status, encoding_progress]
+/** Looks again and again, and ends with what is done. */
+const poll = <A extends ReadonlyArray<Encoding>, E, R>(
+  look: Effect.Effect<Look<A>, E, R>,
+  options?: WatchOptions
+): Stream.Stream<Look<A>, E, R> =>
+  Stream.repeatEffectWithSchedule(look, options?.schedule ?? defaultPolling).pipe(Stream.takeUntil(({ done }) => done))
+
+/** Of what is seen, what differs from what was seen before. */
+const changes = <A extends ReadonlyArray<Encoding>, E, R>(looks: Stream.Stream<Look<A>, E, R>) => {
+  const signs = (encodings: A) =>
+    JSON.stringify(encodings.map(({ encoding_progress, id, status }) => [id, status, encoding_progress]))
+  return Stream.map(looks, ({ encodings }) => encodings).pipe(
+    Stream.changesWith((before, after) => signs(before) === signs(after))
+  )
+}
+
+const lookAt = (encoding: entity.Ref) =>
+  Effect.map(
+    find(entity.idOf(encoding)),
+    (encoding): Look<readonly [Encoding]> => ({ encodings: [encoding], done: !isProcessing(encoding) })
+  )
 
 /**
  * An encoding, again whenever its status or its progress has changed, until it is done. Ends early if the schedule does.
@@ -437,7 +451,7 @@ export const watch = (
   encoding: entity.Ref,
   options?: WatchOptions
 ): Stream.Stream<Encoding, PandaError, PandaClient.PandaClient> =>
-  poll(find(entity.idOf(encoding)), (encoding) => !isProcessing(encoding), signsOf, options)
+  Stream.map(changes(poll(lookAt(encoding), options)), ([encoding]) => encoding)
 
 /**
  * The encodings of a video, again whenever one of them has changed, until none is processing. Ends early if the
@@ -450,45 +464,44 @@ export const watchVideo = (
   video: entity.Ref,
   options?: WatchOptions
 ): Stream.Stream<ReadonlyArray<Encoding>, PandaError, PandaClient.PandaClient> =>
-  Stream.map(
-    poll(look(entity.idOf(video)), ({ done }) => done, ({ encodings }) => encodings.map(signsOf), options),
-    ({ encodings }) => encodings
-  )
+  changes(poll(lookAtVideo(video), options))
 
 /** No encodings yet means done only if the video's source is there: they are made from it. */
-const look = (videoId: string) =>
+const lookAtVideo = (video: entity.Ref) =>
   Effect.gen(function*() {
-    const encodings = Array.from(yield* Stream.runCollect(all({ video_id: videoId })))
+    const video_id = entity.idOf(video)
+    const encodings: ReadonlyArray<Encoding> = Array.from(yield* Stream.runCollect(all({ video_id })))
     if (encodings.length > 0) return { encodings, done: !encodings.some(isProcessing) }
-    const video = yield* PandaClient.request({
+    const { status } = yield* PandaClient.request({
       name: "Encodings.watchVideo",
       method: "GET",
-      path: path`/videos/${videoId}.json`,
+      path: path`/videos/${video_id}.json`,
       result: Video
     })
-    return { encodings, done: video.status !== "processing" }
+    return { encodings, done: status !== "processing" }
   })
 
-/** Waits for the last of what is watched, which may have ended too early. */
-const awaitLast = <A, E, R>(
+/** Looks until all is done; the schedule may end before. */
+const awaitLast = <A extends ReadonlyArray<Encoding>, E, R>(
   operation: string,
-  id: string,
-  watched: Stream.Stream<A, E, R>,
-  encodingsOf: (a: A) => ReadonlyArray<Encoding>,
-  { failOnError = false, timeout = Duration.infinity }: AwaitOptions = {}
+  ref: entity.Ref,
+  look: Effect.Effect<Look<A>, E, R>,
+  options: AwaitOptions = {}
 ): Effect.Effect<A, E | PandaEncodingFailed | PandaStillProcessing, R> => {
-  const pending = new PandaStillProcessing({ operation, id })
+  const { failOnError = false, timeout = Duration.infinity } = options
+  const pending = Effect.suspend(() => new PandaStillProcessing({ operation, id: entity.idOf(ref) }))
   return Effect.gen(function*() {
-    const last = yield* Stream.runLast(watched).pipe(
-      Effect.timeoutFail({ duration: timeout, onTimeout: () => pending })
+    const last = yield* Stream.runLast(poll(look, options)).pipe(
+      Effect.timeoutTo({ duration: timeout, onSuccess: (last) => last, onTimeout: Option.none })
     )
-    if (Option.isNone(last) || encodingsOf(last.value).some(isProcessing)) return yield* pending
-    const failed = encodingsOf(last.value).find(isFail)
+    if (Option.isNone(last) || !last.value.done) return yield* pending
+    const { encodings } = last.value
+    const failed = encodings.find(isFail)
     if (failOnError && failed !== undefined) {
       const { error_class, error_message, id, profile_name } = failed
       return yield* new PandaEncodingFailed({ operation, id, profile_name, error_class, error_message })
     }
-    return last.value
+    return encodings
   })
 }
 
@@ -521,7 +534,10 @@ export function awaitDone(
   encoding: entity.Ref,
   options?: AwaitOptions
 ): Effect.Effect<Encoding, PandaError | PandaStillProcessing | PandaEncodingFailed, PandaClient.PandaClient> {
-  return awaitLast("Encodings.awaitDone", entity.idOf(encoding), watch(encoding, options), Arr.of, options)
+  return Effect.map(
+    awaitLast("Encodings.awaitDone", encoding, lookAt(encoding), options),
+    ([encoding]) => encoding
+  )
 }
 
 /**
@@ -561,11 +577,5 @@ export function awaitVideo(
   PandaError | PandaStillProcessing | PandaEncodingFailed,
   PandaClient.PandaClient
 > {
-  return awaitLast(
-    "Encodings.awaitVideo",
-    entity.idOf(video),
-    watchVideo(video, options),
-    (encodings) => encodings,
-    options
-  )
+  return awaitLast("Encodings.awaitVideo", video, lookAtVideo(video), options)
 }

@@ -54,6 +54,8 @@ export interface Update extends Schema.Schema.Type<typeof Update> {}
 export const Update = Schema.Struct({
   /** `null` for none. */
   url: Schema.optional(Schema.NullOr(Schema.NonEmptyString)),
+  /** Seconds before the first attempt. */
+  delay: Schema.optional(Schema.NonNegativeInt),
   events: Schema.optional(Schema.Struct({
     video_created: Schema.optional(Schema.Boolean),
     video_encoded: Schema.optional(Schema.Boolean),

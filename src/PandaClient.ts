@@ -299,6 +299,17 @@ const inputError = (operation: string) => (error: ParseResult.ParseError) => {
   })
 }
 
+/**
+ * Parameters in their form on the wire; `PandaInputError` if they have none.
+ *
+ * @internal
+ */
+export const encodeInput = <P, W>(
+  operation: string,
+  input: Schema.Schema<P, W>,
+  params: P
+): Effect.Effect<W, PandaInputError> => Effect.mapError(Schema.encode(input)(params), inputError(operation))
+
 /** Signing and `path` do not know what they are used for. */
 const inOperation = (operation: string) => ({ description, parameter }: PandaInputError) =>
   new PandaInputError({ operation, parameter, description })
@@ -353,13 +364,13 @@ export const make: Effect.Effect<
       const inQuery = method === "GET" || method === "DELETE"
       const url = `${credentials.baseUrl}${path}${inQuery ? `?${Signature.encode(signed)}` : ""}`
       const request = HttpClientRequest.make(method)(url, { headers: { accept: "application/json" } })
+      const form = file === undefined ? undefined : yield* multipart.make(signed, file)
       const body = inQuery
         ? HttpBody.empty
-        : file === undefined
-        ? HttpBody.text(Signature.encode(signed), "application/x-www-form-urlencoded")
-        : yield* multipart.body(signed, file.source, file.size)
+        : form?.body ?? HttpBody.text(Signature.encode(signed), "application/x-www-form-urlencoded")
       const transform = yield* CurrentTransform
-      return yield* httpClient.execute(yield* transform(HttpClientRequest.setBody(request, body)))
+      const sending = httpClient.execute(yield* transform(HttpClientRequest.setBody(request, body)))
+      return yield* form === undefined ? sending : form.keepLength(sending)
     }).pipe(
       Effect.tap(noteStatus),
       Effect.catchTags({
@@ -451,7 +462,7 @@ export const make: Effect.Effect<
       const path = yield* Either.mapLeft(operation.path, inOperation(name))
       const wire = input === undefined
         ? (params ?? {}) as Signature.Params
-        : yield* Effect.mapError(Schema.encode(input)(params ?? {} as never), inputError(name))
+        : yield* encodeInput(name, input, params ?? {} as never)
       const answer = yield* exchange(name, method, path, wire, file).pipe(
         synchronized,
         retrying(name, repeatable),

@@ -147,7 +147,8 @@ export const Settings = Schema.Struct({
   stack: optional(Schema.String),
   deinterlace: optional(Schema.String),
   add_timestamp: optional(Schema.Boolean),
-  priority: optional(Schema.Int)
+  /** 2 to 200, lower first. */
+  priority: optional(Schema.Int.pipe(Schema.between(2, 200)))
 })
 
 const Absent = Schema.Undefined.annotations({
@@ -262,7 +263,8 @@ export const update = (
 const attributes = Struct.keys(Update.fields)
 
 /**
- * Sends what has changed of a profile, and nothing at all if nothing has. An attribute that is gone is cleared.
+ * Sends what has changed of a profile, of what `Update` has, and gives the profile as it is then. An attribute that is
+ * gone is cleared. Sends nothing at all if nothing of that has changed, and gives `before`.
  *
  * @since 0.1.0
  * @category operations
@@ -270,7 +272,7 @@ const attributes = Struct.keys(Update.fields)
 export const save = (before: Profile, after: Profile): Effect.Effect<Profile, PandaError, PandaClient.PandaClient> => {
   const changes = entity.changes(attributes, before, after)
   // What Panda may have put into an attribute is more than what it takes; `update` checks it.
-  return Object.keys(changes).length === 0 ? Effect.succeed(after) : update(before, changes as Update)
+  return Object.keys(changes).length === 0 ? Effect.succeed(before) : update(before, changes as Update)
 }
 
 const del = (profile: entity.Ref): Effect.Effect<void, PandaError, PandaClient.PandaClient> =>
@@ -389,13 +391,23 @@ export const presets = [
   { preset_name: "jpeg" }
 ] as const satisfies ReadonlyArray<CreateFromPreset>
 
+const DesiredFromPreset = Schema.Struct({ ...CreateFromPreset.fields, name: CreateFromCommand.fields.name })
+
 /**
  * A profile as it shall be; the name tells which one.
  *
  * @since 0.1.0
  * @category syncing
  */
-export type Desired = (CreateFromPreset | CreateFromCommand) & { readonly name: string }
+export type Desired = typeof Desired.Type
+
+/**
+ * `Desired` as a file may have it: the `encryption_key`, which is redacted in memory, is plain text there.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const Desired = Schema.Union(DesiredFromPreset, CreateFromCommand)
 
 /**
  * How far `sync` goes.
@@ -437,8 +449,11 @@ export interface Change {
 
 /**
  * Makes the profiles of the cloud what is desired: creates those whose name is new, updates what differs in those that
- * are there, and with `prune` deletes the others. Attributes that are not mentioned stay as they are. The preset of a
- * profile cannot be changed: that is a `PandaInputError`, before anything is done, and so is a name that comes twice.
+ * are there, and with `prune` deletes the others. Attributes that are not mentioned stay as they are. Requests go one
+ * after the other; if one fails, those before it are done, and `sync` can be run again.
+ *
+ * `PandaInputError` before anything is done, with `dryRun` too, if a profile is desired that has no form on the wire,
+ * comes twice, or is there with another preset or with a command in place of it: those cannot be changed.
  *
  * @since 0.1.0
  * @category syncing
@@ -451,9 +466,12 @@ export const sync = (
     const refuse = (parameter: string, description: string) =>
       new PandaInputError({ operation: "Profiles.sync", parameter, description })
     const names = new Set<string>()
-    for (const { name } of desired) {
-      if (names.has(name)) return yield* refuse(name, "is desired twice: leave one of them out")
-      names.add(name)
+    for (const wanted of desired) {
+      yield* wanted.command === undefined
+        ? PandaClient.encodeInput("Profiles.sync", DesiredFromPreset, wanted)
+        : PandaClient.encodeInput("Profiles.sync", CreateFromCommand, wanted)
+      if (names.has(wanted.name)) return yield* refuse(wanted.name, "is desired twice: leave one of them out")
+      names.add(wanted.name)
     }
     const present = new Map(
       Array.from(yield* Stream.runCollect(all()), (profile) => [profile.name ?? profile.id, profile])
@@ -462,12 +480,12 @@ export const sync = (
       const profile = present.get(wanted.name)
       return profile === undefined ? [] : [{ wanted, profile, changes: differences(profile, wanted) }]
     })
-    const moved = known.find(({ profile, wanted }) =>
-      wanted.preset_name !== undefined && profile.preset_name !== undefined &&
-      wanted.preset_name !== profile.preset_name
-    )
+    const moved = known.find(isMoved)
     if (moved !== undefined) {
-      return yield* refuse(moved.wanted.name, "is made from another preset: delete it, or desire another name")
+      return yield* refuse(
+        moved.wanted.name,
+        "is made from another preset, or from a command: delete it, or desire another name"
+      )
     }
     const missing = desired.filter(({ name }) => !present.has(name))
     const differing = known.filter(({ changes }) => changes.length > 0)
@@ -489,15 +507,21 @@ export const sync = (
     }
   })
 
+/** What a profile is made from stays. Where Panda tells neither preset nor command, it may be either. */
+const isMoved = ({ profile, wanted }: { readonly profile: Profile; readonly wanted: Desired }): boolean =>
+  wanted.command === undefined
+    ? profile.preset_name === undefined ? profile.command !== undefined : profile.preset_name !== wanted.preset_name
+    : profile.preset_name !== undefined && profile.command === undefined
+
+const textOf = (value: unknown): string => String(Redacted.isRedacted(value) ? Redacted.value(value) : value ?? null)
+
 /** Numbers may come as text, and what is not set is as good as null. */
 const differences = (profile: Profile, wanted: Desired): ReadonlyArray<Change> => {
   const before: { readonly [attribute: string]: unknown } = profile
   return attributes.flatMap((attribute): ReadonlyArray<Change> => {
     const after = wanted[attribute]
-    if (after === undefined) return []
-    const plain = Redacted.isRedacted(after) ? Redacted.value(after) : after
-    return String(before[attribute] ?? null) === String(plain)
+    return after === undefined || textOf(before[attribute]) === textOf(after)
       ? []
-      : [{ attribute, before: Redacted.isRedacted(after) ? after : before[attribute] ?? null, after }]
+      : [{ attribute, before: before[attribute] ?? null, after }]
   })
 }

@@ -3,7 +3,7 @@
  *
  * @since 0.1.0
  */
-import * as Effect from "effect/Effect"
+import type * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
@@ -11,6 +11,7 @@ import * as Stream from "effect/Stream"
 import * as Encodings from "./Encodings.js"
 import * as creation from "./internal/creation.js"
 import * as entity from "./internal/entity.js"
+import * as multipart from "./internal/multipart.js"
 import * as paging from "./internal/paging.js"
 import * as storage from "./internal/storage.js"
 import { Video } from "./internal/video.js"
@@ -18,7 +19,7 @@ import * as wire from "./internal/wire.js"
 import * as PandaClient from "./PandaClient.js"
 import { path } from "./PandaClient.js"
 import type { PandaError, PandaSourceError } from "./PandaError.js"
-import * as UploadSource from "./UploadSource.js"
+import type * as UploadSource from "./UploadSource.js"
 
 export {
   /**
@@ -213,8 +214,9 @@ export const CreateFromFile = Schema.Struct({
 /**
  * Makes Panda fetch a video from an URL, or sends it one in a single request. For files worth resuming, see `Upload`.
  *
- * The request is sent again only if it surely did not reach Panda. A file that cannot be read fails with
- * `PandaSourceError` before anything is sent. Over fetch, a file keeps its length only if it is made from a `Blob`.
+ * The request is sent again only if it surely did not reach Panda. A file is not held in memory, but over fetch it is,
+ * unless it is made from a `Blob`; its attempts may take longer by a second for each 16 KiB. One that is empty or cannot
+ * be read fails with `PandaSourceError` before anything is sent. One that fails on the way ends the request.
  *
  * @since 0.1.0
  * @category operations
@@ -229,12 +231,9 @@ export function create(
   const operation = { name: "Videos.create", method: "POST", path: path`/videos.json`, result: Video } as const
   if (params.file === undefined) return PandaClient.request({ ...operation, params, input: CreateFromUrl })
   const { file, ...rest } = params
-  return file.open.pipe(
-    Effect.flatMap((handle) => UploadSource.fingerprint(file, handle)),
-    Effect.scoped,
-    Effect.flatMap(({ size }) =>
-      PandaClient.request({ ...operation, params: rest, input: CreateFromFile, file: { source: file, size } })
-    )
+  return multipart.sending(
+    file,
+    (file) => PandaClient.request({ ...operation, params: rest, input: CreateFromFile, file })
   )
 }
 

@@ -58,6 +58,7 @@ describe("update", () => {
         }],
         [{ events: { video_created: true, video_encoded: undefined } }, { events: { video_created: "true" } }],
         [{ url: null }, { url: "" }],
+        [{ delay: 30 }, { delay: "30" }],
         [{ url: undefined, events: {} }, {}]
       ]
       for (const [update] of updates) yield* Notifications.update(update)
@@ -80,7 +81,9 @@ describe("update", () => {
       assert.strictEqual(setting.url, "http://a.example")
       assert.deepStrictEqual(setting.events, { ...none, video_created: true, encoding_completed: true })
       assert.deepStrictEqual(yield* Notifications.get, setting)
+      assert.strictEqual((yield* Notifications.update({ delay: 30 })).delay, 30)
       assert.isUndefined((yield* Notifications.update({ url: null })).url)
+      assert.deepInclude(yield* Notifications.get, { delay: 30, events: setting.events })
       assert.deepInclude((yield* (yield* panda).notifications)["events"], { video_created: true })
     })
   )
@@ -100,6 +103,13 @@ describe("update", () => {
     [what: string, run: Effect.Effect<unknown, { readonly _tag: string }, PandaClient.PandaClient>, string, RegExp]
   > = [
     ["an empty url", Notifications.update({ url: "" }), "url", /^Notifications\.update: url: pass a non empty string$/],
+    [
+      "half a second",
+      Notifications.update({ delay: 0.5 }),
+      "delay",
+      /pass an integer$/
+    ],
+    ["a time before now", Notifications.update({ delay: -1 }), "delay", /pass a non-negative/],
     [
       "an event that is no boolean",
       Notifications.update({ events: { video_created: "yes" as never } }),

@@ -145,7 +145,7 @@ describe("nothing gets lost", () => {
         ? FastCheck.array(FastCheck.string())
         : name === "events"
         ? FastCheck.dictionary(FastCheck.constantFrom("video_created", "encoding_completed", "new"), boolean)
-        : /^(upscale|two_pass|add_timestamp|s3_private_access)$/.test(name)
+        : /^(upscale|two_pass|encryption|add_timestamp|s3_private_access)$/.test(name)
         ? boolean
         : /^(width|height|fps|duration|file_size|delay|priority|.*_(bitrate|channels|rate|progress|time|count))$/.test(
             name

@@ -36,7 +36,7 @@ export interface Pipeline {
 const Nested: Schema.Schema<Pipeline> = Schema.Record({
   key: Schema.NonEmptyString,
   value: Schema.suspend(() => Nested)
-})
+}).annotations({ parseOptions: { onExcessProperty: "error" } })
 
 export const pipeline = Schema.parseJson(Nested)
 

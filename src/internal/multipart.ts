@@ -1,11 +1,24 @@
 /** A form with a file in it (contract 3). */
+import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import * as HttpBody from "@effect/platform/HttpBody"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Random from "effect/Random"
 import * as Stream from "effect/Stream"
-import type { PandaSourceError } from "../PandaError.js"
+import { PandaSourceError } from "../PandaError.js"
 import * as UploadSource from "../UploadSource.js"
+
+interface File {
+  readonly source: UploadSource.Any
+  /** Bytes. */
+  readonly size: number
+}
+
+interface Form {
+  readonly body: HttpBody.HttpBody
+  /** To be put around the sending of the body. */
+  readonly keepLength: <A, E, R>(sending: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+}
 
 const encoder = new TextEncoder()
 
@@ -16,7 +29,7 @@ const quoted = (name: string): string =>
 const SLICE = 1024 * 1024
 
 /** Reads the source from its beginning whenever the body is sent. */
-const bytesOf = (source: UploadSource.Any, size: number): Stream.Stream<Uint8Array, PandaSourceError> =>
+const bytesOf = ({ size, source }: File): Stream.Stream<Uint8Array, PandaSourceError> =>
   Stream.unwrapScoped(Effect.map(source.open, (handle) =>
     Stream.unfoldEffect(0, (offset) => {
       if (offset >= size) return Effect.succeedNone
@@ -27,19 +40,15 @@ const bytesOf = (source: UploadSource.Any, size: number): Stream.Stream<Uint8Arr
       )
     })))
 
-/** The body, whose length is known. A `Blob` goes as such, so that fetch keeps the length; all else as a stream. */
-export const body = (
-  params: { readonly [name: string]: string },
-  source: UploadSource.Any,
-  size: number
-): Effect.Effect<HttpBody.HttpBody> =>
+/**
+ * The form, as a stream whose length is known. Not as `FormData`, which rewrites the line ends of what was signed.
+ *
+ * Fetch would send a stream without its length, so it gets a `Blob`: the one that the source was made from with the rest
+ * of the form around it, or else one of all bytes. Other HTTP layers do not ask for a `Fetch`.
+ */
+export const make = (params: { readonly [name: string]: string }, file: File): Effect.Effect<Form> =>
   Effect.gen(function*() {
-    if (source._tag === "Rewindable" && source.blob !== undefined) {
-      const form = new FormData()
-      for (const [name, value] of Object.entries(params)) form.append(name, value)
-      form.append("file", source.blob, source.name)
-      return HttpBody.formData(form)
-    }
+    const { size, source } = file
     const boundary = `panda-${yield* Random.nextIntBetween(1e8, 1e9)}${yield* Random.nextIntBetween(1e8, 1e9)}`
     const fields = Object.entries(params).map(([name, value]) =>
       `--${boundary}\r\ncontent-disposition: form-data; name=${quoted(name)}\r\n\r\n${value}\r\n`
@@ -50,9 +59,58 @@ export const body = (
       }\r\ncontent-type: application/octet-stream\r\n\r\n`
     )
     const tail = encoder.encode(`\r\n--${boundary}--\r\n`)
-    return HttpBody.stream(
-      Stream.make(head).pipe(Stream.concat(bytesOf(source, size)), Stream.concat(Stream.make(tail))),
-      `multipart/form-data; boundary=${boundary}`,
-      head.byteLength + size + tail.byteLength
+    const blobOf = async (stream: ReadableStream, signal: AbortSignal) => {
+      if (source._tag === "OnePass" || source.blob === undefined) {
+        return new Response(stream.pipeThrough(new TransformStream(), { signal })).blob()
+      }
+      await stream.cancel()
+      return new Blob([head, source.blob, tail])
+    }
+    return {
+      body: HttpBody.stream(
+        Stream.make(head).pipe(Stream.concat(bytesOf(file)), Stream.concat(Stream.make(tail))),
+        `multipart/form-data; boundary=${boundary}`,
+        head.byteLength + size + tail.byteLength
+      ),
+      keepLength: (sending) =>
+        Effect.flatMap(Effect.serviceOption(FetchHttpClient.Fetch), (given) => {
+          const fetch = Option.getOrElse(given, () => globalThis.fetch)
+          return Effect.provideService(sending, FetchHttpClient.Fetch, async (input, init) => {
+            const { body, signal } = init ?? {}
+            return fetch(input, body instanceof ReadableStream ? { ...init, body: await blobOf(body, signal!) } : init)
+          })
+        })
+    }
+  })
+
+/**
+ * Sends a file whose size is found out first, which fails if there is nothing to send. If the file fails on the way, the
+ * error is that and not what the HTTP layer makes of it.
+ */
+export const sending = <A, E, R>(
+  source: UploadSource.Any,
+  send: (file: File) => Effect.Effect<A, E, R>
+): Effect.Effect<A, E | PandaSourceError, R> =>
+  Effect.gen(function*() {
+    const { size } = yield* Effect.scoped(
+      Effect.flatMap(source.open, (handle) => UploadSource.fingerprint(source, handle))
+    )
+    const { name } = source
+    let failure: PandaSourceError | undefined
+    let opened = 0
+    const noted = <A, R>(effect: Effect.Effect<A, PandaSourceError, R>) =>
+      Effect.tapError(effect, (error) => Effect.sync(() => void (failure = error)))
+    const open = Effect.gen(function*() {
+      if (opened++ > 0 && source._tag === "OnePass") {
+        return yield* new PandaSourceError({ operation: "UploadSource.fromStream", reason: "CannotRewind", name })
+      }
+      const handle = yield* source.open
+      const read = (offset: number, buffer: Uint8Array) =>
+        Effect.as(noted(UploadSource.readFully(name, handle, offset, buffer)), buffer.byteLength)
+      return { stat: handle.stat, read }
+    })
+    return yield* Effect.catchAll(
+      send({ source: { ...source, open: noted(open) }, size }),
+      (error) => Effect.fail(failure ?? error)
     )
   })

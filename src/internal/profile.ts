@@ -1,5 +1,5 @@
 /** The model of a profile: apart from its room, because encodings lead back to their profile. */
-import type * as Schema from "effect/Schema"
+import * as Schema from "effect/Schema"
 import * as wire from "./wire.js"
 
 /**
@@ -62,6 +62,12 @@ export const Profile = wire.entity("Profile", {
   variants: wire.text,
   max_rate: wire.numberOrWord,
   buffer_size: wire.numberOrWord,
+  encryption: wire.boolean,
+  /** Base64. */
+  encryption_key: wire.optional(Schema.Redacted(wire.id)),
+  encryption_key_url: wire.text,
+  /** Base64. */
+  encryption_iv: wire.text,
   watermark_url: wire.text,
   watermark_top: wire.numberOrWord,
   watermark_bottom: wire.numberOrWord,

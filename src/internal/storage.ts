@@ -17,7 +17,9 @@ export const url = (
   key: string,
   options?: UrlOptions
 ): Option.Option<string> =>
-  Option.map(Option.fromNullable(cloud.url), (base) => {
+  Option.map(Option.fromNullable(cloud.url || undefined), (base) => {
     const root = options?.https === true ? base.replace(/^http:/i, "https:") : base
-    return `${root.endsWith("/") ? root : `${root}/`}${key.split("/").map(encodeURIComponent).join("/")}`
+    // Half a character has no UTF-8 form, and a key with one is no reason to throw.
+    const segments = key.toWellFormed().split("/")
+    return `${root.endsWith("/") ? root : `${root}/`}${segments.map(encodeURIComponent).join("/")}`
   })

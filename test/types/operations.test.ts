@@ -1,7 +1,7 @@
 /** What the compiler knows of operations: their results, their errors, and what is left of these once some are handled. */
 import type * as HttpClient from "@effect/platform/HttpClient"
 import { describe, expectTypeOf, it } from "@effect/vitest"
-import type { ConfigError, DateTime, Layer, Stream } from "effect"
+import type { ConfigError, DateTime, Layer, Option, Redacted, Stream } from "effect"
 import { Effect, Schema } from "effect"
 import {
   Clouds,
@@ -12,6 +12,7 @@ import {
   PandaError,
   Profiles,
   Signature,
+  UploadSource,
   Videos
 } from "effect-panda"
 
@@ -25,7 +26,13 @@ describe("operations", () => {
     expectTypeOf(Videos.list).returns.toEqualTypeOf<Operation<ReadonlyArray<Videos.Video>>>()
     expectTypeOf(Videos.all).returns.toEqualTypeOf<Listing<Videos.Video>>()
     expectTypeOf(Videos.find).returns.toEqualTypeOf<Operation<Videos.Video>>()
+    expectTypeOf(Videos.listWithTotal).returns.toEqualTypeOf<Operation<Videos.Page>>()
+    expectTypeOf(Videos.first).returns.toEqualTypeOf<Operation<Option.Option<Videos.Video>>>()
+    expectTypeOf(Videos.where).returns.toEqualTypeOf<Listing<Videos.Video>>()
+    expectTypeOf(Videos.reload).returns.toEqualTypeOf<Operation<Videos.Video>>()
     expectTypeOf(Videos.create(params)).toEqualTypeOf<Operation<Videos.Video>>()
+    expectTypeOf(Videos.metadata).returns.toEqualTypeOf<Operation<{ readonly [name: string]: unknown }>>()
+    expectTypeOf(Videos.deleteSource).returns.toEqualTypeOf<Operation<void>>()
     expectTypeOf(Videos.encodings).returns.toEqualTypeOf<Operation<ReadonlyArray<Encodings.Encoding>>>()
     expectTypeOf(Videos.delete).returns.toEqualTypeOf<Operation<void>>()
     expectTypeOf(Encodings.list).returns.toEqualTypeOf<Operation<ReadonlyArray<Encodings.Encoding>>>()
@@ -33,21 +40,77 @@ describe("operations", () => {
     expectTypeOf(Encodings.find).returns.toEqualTypeOf<Operation<Encodings.Encoding>>()
     expectTypeOf(Encodings.create).returns.toEqualTypeOf<Operation<Encodings.Encoding>>()
     expectTypeOf(Encodings.delete).returns.toEqualTypeOf<Operation<void>>()
+    expectTypeOf(Encodings.first).returns.toEqualTypeOf<Operation<Option.Option<Encodings.Encoding>>>()
+    expectTypeOf(Encodings.findByProfileName).returns.toEqualTypeOf<Operation<Option.Option<Encodings.Encoding>>>()
+    expectTypeOf(Encodings.where).returns.toEqualTypeOf<Listing<Encodings.Encoding>>()
+    expectTypeOf(Encodings.reload).returns.toEqualTypeOf<Operation<Encodings.Encoding>>()
+    expectTypeOf(Encodings.cancel).returns.toEqualTypeOf<Operation<void>>()
+    expectTypeOf(Encodings.retry).returns.toEqualTypeOf<Operation<void>>()
+    expectTypeOf(Encodings.video).returns.toEqualTypeOf<Operation<Videos.Video>>()
+    expectTypeOf(Encodings.profile).returns.toEqualTypeOf<Operation<Profiles.Profile>>()
+    expectTypeOf(Encodings.watch).returns.toEqualTypeOf<Listing<Encodings.Encoding>>()
     expectTypeOf(Encodings.watchVideo).returns.toEqualTypeOf<Listing<ReadonlyArray<Encodings.Encoding>>>()
-    expectTypeOf(Encodings.awaitVideo).returns.toEqualTypeOf<Operation<ReadonlyArray<Encodings.Encoding>>>()
     expectTypeOf(Profiles.list).returns.toEqualTypeOf<Operation<ReadonlyArray<Profiles.Profile>>>()
     expectTypeOf(Profiles.all).returns.toEqualTypeOf<Listing<Profiles.Profile>>()
     expectTypeOf(Profiles.find).returns.toEqualTypeOf<Operation<Profiles.Profile>>()
     expectTypeOf(Profiles.create).returns.toEqualTypeOf<Operation<Profiles.Profile>>()
     expectTypeOf(Profiles.delete).returns.toEqualTypeOf<Operation<void>>()
+    expectTypeOf(Profiles.first).returns.toEqualTypeOf<Operation<Option.Option<Profiles.Profile>>>()
+    expectTypeOf(Profiles.where).returns.toEqualTypeOf<Listing<Profiles.Profile>>()
+    expectTypeOf(Profiles.reload).returns.toEqualTypeOf<Operation<Profiles.Profile>>()
+    expectTypeOf(Profiles.update).returns.toEqualTypeOf<Operation<Profiles.Profile>>()
+    expectTypeOf(Profiles.save).returns.toEqualTypeOf<Operation<Profiles.Profile>>()
+    expectTypeOf(Profiles.encodings).returns.toEqualTypeOf<Operation<ReadonlyArray<Encodings.Encoding>>>()
+    expectTypeOf(Profiles.sync).returns.toEqualTypeOf<Operation<Profiles.SyncReport>>()
     expectTypeOf(Clouds.list).returns.toEqualTypeOf<Operation<ReadonlyArray<Clouds.Cloud>>>()
     expectTypeOf(Clouds.all).returns.toEqualTypeOf<Listing<Clouds.Cloud>>()
     expectTypeOf(Clouds.find).returns.toEqualTypeOf<Operation<Clouds.Cloud>>()
     expectTypeOf(Clouds.create).returns.toEqualTypeOf<Operation<Clouds.Cloud>>()
     expectTypeOf(Clouds.delete).returns.toEqualTypeOf<Operation<void>>()
+    expectTypeOf(Clouds.first).returns.toEqualTypeOf<Operation<Option.Option<Clouds.Cloud>>>()
+    expectTypeOf(Clouds.where).returns.toEqualTypeOf<Listing<Clouds.Cloud>>()
+    expectTypeOf(Clouds.reload).returns.toEqualTypeOf<Operation<Clouds.Cloud>>()
+    expectTypeOf(Clouds.update).returns.toEqualTypeOf<Operation<Clouds.Cloud>>()
+    expectTypeOf(Clouds.save).returns.toEqualTypeOf<Operation<Clouds.Cloud>>()
+    expectTypeOf(Clouds.setupBucket).returns.toEqualTypeOf<Operation<Clouds.Cloud>>()
     expectTypeOf(Clouds.current).toEqualTypeOf<Operation<Clouds.Cloud>>()
     expectTypeOf(Notifications.get).toEqualTypeOf<Operation<Notifications.Notifications>>()
     expectTypeOf(Notifications.update).returns.toEqualTypeOf<Operation<Notifications.Notifications>>()
+  })
+
+  it("that send a file fail for the file too, and no others do", () => {
+    const file = UploadSource.fromBytes(new Uint8Array(1), { name: "n" })
+    expectTypeOf(Videos.create({ file })).toEqualTypeOf<
+      Effect.Effect<Videos.Video, PandaError.PandaError | PandaError.PandaSourceError, PandaClient.PandaClient>
+    >()
+  })
+
+  it("that wait may end too early, and fail for an encoding only if they are asked to", () => {
+    type Waiting<A, E = never> = Effect.Effect<
+      A,
+      PandaError.PandaError | PandaError.PandaStillProcessing | E,
+      PandaClient.PandaClient
+    >
+    const one = Encodings.awaitDone("e")
+    expectTypeOf(one).toEqualTypeOf<Waiting<Encodings.Encoding>>()
+    expectTypeOf(Encodings.awaitDone("e", { timeout: "1 hour", failOnError: false })).toEqualTypeOf(one)
+    expectTypeOf(Encodings.awaitDone("e", { failOnError: true })).toEqualTypeOf<
+      Waiting<Encodings.Encoding, PandaError.PandaEncodingFailed>
+    >()
+    const all = Encodings.awaitVideo("v")
+    expectTypeOf(all).toEqualTypeOf<Waiting<ReadonlyArray<Encodings.Encoding>>>()
+    expectTypeOf(Encodings.awaitVideo("v", { timeout: "1 hour", failOnError: false })).toEqualTypeOf(all)
+    expectTypeOf(Encodings.awaitVideo("v", { failOnError: true })).toEqualTypeOf<
+      Waiting<ReadonlyArray<Encodings.Encoding>, PandaError.PandaEncodingFailed>
+    >()
+  })
+
+  it("take an id or what has one", () => {
+    expectTypeOf<string | { readonly id: string }>().toEqualTypeOf<Parameters<typeof Videos.delete>[0]>()
+    expectTypeOf<Videos.Video>().toMatchTypeOf<Parameters<typeof Videos.encodings>[0]>()
+    expectTypeOf<Videos.Video>().toMatchTypeOf<Parameters<typeof Encodings.awaitVideo>[0]>()
+    expectTypeOf<Encodings.Encoding>().toMatchTypeOf<Parameters<typeof Encodings.watch>[0]>()
+    expectTypeOf(Videos.dup).returns.toEqualTypeOf<Omit<Videos.Video, "id">>()
   })
 
   it("have results whose attributes are typed", () => {
@@ -56,6 +119,8 @@ describe("operations", () => {
     expectTypeOf<Videos.Video["fps"]>().toEqualTypeOf<number | string | undefined>()
     expectTypeOf<Videos.Video["created_at"]>().toEqualTypeOf<DateTime.Utc | undefined>()
     expectTypeOf<Encodings.Encoding["files"]>().toEqualTypeOf<ReadonlyArray<string> | undefined>()
+    expectTypeOf<Videos.Page["total"]>().toEqualTypeOf<number>()
+    expectTypeOf<Profiles.Profile["encryption_key"]>().toEqualTypeOf<Redacted.Redacted<string> | undefined>()
     expectTypeOf<Profiles.Profile["upscale"]>().toEqualTypeOf<boolean | undefined>()
   })
 
@@ -63,6 +128,16 @@ describe("operations", () => {
     const wrong = [
       // @ts-expect-error a source_url is due
       Videos.create({}),
+      // @ts-expect-error either source_url or file
+      Videos.create({ ...params, file: UploadSource.fromBytes(new Uint8Array(1), { name: "n" }) }),
+      // @ts-expect-error names of profiles, nested
+      Videos.create({ ...params, pipeline: { h264: "webm" } }),
+      // @ts-expect-error the preset of a profile stays
+      Profiles.update("p", { preset_name: "h264" }),
+      // @ts-expect-error a profile is known by its name
+      Profiles.sync([{ preset_name: "h264" }]),
+      // @ts-expect-error no such event
+      Notifications.update({ events: { video_deleted: true } }),
       // @ts-expect-error a list, not text
       Videos.create({ ...params, profiles: "h264" }),
       // @ts-expect-error from a preset or from a command

@@ -261,29 +261,40 @@ export const many = <S extends UploadSource.Any, R = PandaClient.PandaClient>(
   return Stream.unwrap(Effect.gen(function*() {
     const shared = each.bandwidth === undefined ? undefined : yield* bandwidth.make(each.bandwidth)
     let totals: Totals = { acknowledged: 0, size: 0, begun: 0, uploaded: 0, failed: 0, cancelled: 0 }
-    const add = (changes: Partial<Totals>): Totals => {
-      totals = { ...totals }
-      for (const [name, change] of Object.entries(changes)) {
-        totals = { ...totals, [name]: totals[name as keyof Totals] + change }
+    const add = (change: Partial<Totals>): Totals =>
+      totals = {
+        acknowledged: totals.acknowledged + (change.acknowledged ?? 0),
+        size: totals.size + (change.size ?? 0),
+        begun: totals.begun + (change.begun ?? 0),
+        uploaded: totals.uploaded + (change.uploaded ?? 0),
+        failed: totals.failed + (change.failed ?? 0),
+        cancelled: totals.cancelled + (change.cancelled ?? 0)
       }
-      return totals
-    }
 
     const one = (source: S): Stream.Stream<ManyEvent<S>, UploadError, R> =>
       Stream.suspend(() => {
-        let acknowledged = 0
-        const count = (event: UploadEvent): Totals => {
-          const now = event._tag === "Progress"
-            ? event.acknowledged
-            : event._tag === "Resumed" || event._tag === "Restarted"
-            ? event.state.acknowledged
-            : acknowledged
-          const change = { acknowledged: now - acknowledged }
+        let [acknowledged, size, uploaded, cancelled] = [0, 0, false, false]
+        const reach = (now: number, of: number, counts: Partial<Totals> = {}): Totals => {
+          const changes = { acknowledged: now - acknowledged, size: of - size, ...counts }
           acknowledged = now
-          if (event._tag === "Uploaded") return add({ ...change, uploaded: 1 })
-          return event._tag === "Started" || event._tag === "Resumed"
-            ? add({ ...change, begun: 1, size: event.state.fingerprint.size })
-            : add(change)
+          size = of
+          return add(changes)
+        }
+        const count = (event: UploadEvent): Totals => {
+          switch (event._tag) {
+            case "Started":
+            case "Resumed":
+              return reach(event.state.acknowledged, event.state.fingerprint.size, { begun: 1 })
+            case "Restarted":
+              return reach(event.state.acknowledged, event.state.fingerprint.size)
+            case "Progress":
+              return reach(event.acknowledged, event.size)
+            case "Uploaded":
+              uploaded = true
+              return add({ uploaded: 1 })
+            default:
+              return totals
+          }
         }
         const events = Stream.map(upload(source, each), (event): ManyEvent<S> => ({
           _tag: "Event",
@@ -291,7 +302,6 @@ export const many = <S extends UploadSource.Any, R = PandaClient.PandaClient>(
           event,
           totals: count(event)
         }))
-        let cancelled = false
         const cancellable = cancel === undefined ? events : Stream.concat(
           Stream.interruptWhen(
             events,
@@ -303,7 +313,7 @@ export const many = <S extends UploadSource.Any, R = PandaClient.PandaClient>(
             )
           ),
           Stream.suspend(() =>
-            cancelled
+            cancelled && !uploaded
               ? Stream.succeed<ManyEvent<S>>({ _tag: "Cancelled", source, totals: add({ cancelled: 1 }) })
               : Stream.empty
           )
@@ -385,17 +395,16 @@ export const session = (source: UploadSource.UploadSource, options: Options = {}
       }
     }
     const run = (upload: () => Stream.Stream<UploadEvent, UploadError, PandaClient.PandaClient>) =>
-      one.withPermits(1)(Effect.gen(function*() {
-        stop = yield* Deferred.make<void>()
-        yield* SubscriptionRef.set(current, "uploading")
-        const aborted = Effect.zipRight(Deferred.await(stop), Effect.interrupt)
-        return yield* Effect.raceFirst(
-          video(Stream.tap(upload(), (event) => SubscriptionRef.set(last, Option.some(event)))),
-          aborted
-        ).pipe(
-          Effect.onExit((exit) => SubscriptionRef.set(current, status(Option.none(), Option.some(exit))))
-        )
-      }))
+      Effect.suspend(() => {
+        // Who waits for a turn is aborted too.
+        const aborted = Deferred.await(stop)
+        return one.withPermits(1)(Effect.gen(function*() {
+          yield* SubscriptionRef.set(current, "uploading")
+          return yield* video(Stream.tap(upload(), (event) => SubscriptionRef.set(last, Option.some(event)))).pipe(
+            Effect.onExit((exit) => SubscriptionRef.set(current, status(Option.none(), Option.some(exit))))
+          )
+        })).pipe(Effect.raceFirst(Effect.zipRight(aborted, Effect.interrupt)))
+      })
 
     return {
       status: current,
@@ -410,6 +419,7 @@ export const session = (source: UploadSource.UploadSource, options: Options = {}
       ),
       abort: Effect.gen(function*() {
         yield* Deferred.succeed(stop, undefined)
+        stop = yield* Deferred.make<void>()
         yield* one.withPermits(1)(Effect.gen(function*() {
           if ((yield* SubscriptionRef.get(current)) === "uploaded") return
           if (Option.isSome(state)) yield* abort(state.value, options)

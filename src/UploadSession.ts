@@ -7,6 +7,7 @@
  */
 import * as HttpBody from "@effect/platform/HttpBody"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
+import * as Parts from "effect/Chunk"
 import * as Clock from "effect/Clock"
 import * as Data from "effect/Data"
 import * as DateTime from "effect/DateTime"
@@ -181,7 +182,7 @@ export interface SliceOptions {
   readonly stallTimeout: Duration.DurationInput
   /** From the last slice to the answer. */
   readonly responseTimeout: Duration.DurationInput
-  /** Bytes; 64 KiB at most, which is the default. */
+  /** Bytes. By default what goes within the stall timeout at half a KiB a second, from 4 KiB to 64 KiB. */
   readonly sliceSize?: number | undefined
   /** Runs before each slice, with its length and where it ends. */
   readonly onSlice: (length: number, end: number) => Effect.Effect<void>
@@ -235,24 +236,31 @@ export const sendSlices = (
 ): Effect.Effect<Exchange, PandaUploadProtocolError, PandaClient.PandaClient> =>
   Effect.suspend(() => {
     const { byteLength } = chunk.bytes
-    const size = Math.min(options.sliceSize ?? SLICE, SLICE)
     const stall = Duration.toMillis(options.stallTimeout)
     const response = Duration.toMillis(options.responseTimeout)
+    const fitting = Math.min(Math.max(Math.floor(SLOWEST * stall / 1000), SLICE.least), SLICE.most)
+    const size = Math.min(options.sliceSize ?? fitting, fitting)
     let taken = 0
     let moved: number | undefined
+    /** A slice that waits before it goes: that is not the connection standing still. */
+    let held = false
 
     const slice = Effect.gen(function*() {
       if (taken === byteLength) return yield* Effect.fail(Option.none())
       const bytes = chunk.bytes.subarray(taken, taken + size)
+      held = true
       yield* options.onSlice(bytes.byteLength, chunk.offset + taken + bytes.byteLength)
+      held = false
       taken += bytes.byteLength
       moved = yield* Clock.currentTimeMillis
-      return bytes
+      // In two parts, because Node's layer waits for the connection between the parts of a chunk, but not after the last.
+      const half = bytes.byteLength >> 1
+      return Parts.make(bytes.subarray(0, half), bytes.subarray(half))
     })
 
     /** Ends when nothing has moved for too long. */
     const stillness: Effect.Effect<void> = Effect.flatMap(Clock.currentTimeMillis, (now) => {
-      const left = (moved ??= now) + (taken === byteLength ? response : stall) - now
+      const left = held ? stall : (moved ??= now) + (taken === byteLength ? response : stall) - now
       return left <= 0 ? Effect.void : Effect.zipRight(Effect.sleep(left), stillness)
     })
 
@@ -260,11 +268,14 @@ export const sendSlices = (
       put(
         url,
         chunk,
-        HttpBody.stream(Stream.repeatEffectOption(slice), "application/octet-stream", byteLength)
+        HttpBody.stream(Stream.repeatEffectChunkOption(slice), "application/octet-stream", byteLength)
       ))
   })
 
-const SLICE = 64 * 1024
+const SLICE = { least: 4 * 1024, most: 64 * 1024 }
+
+/** Bytes a second: who is faster takes a slice within the stall timeout, and so does not seem to stand still. */
+const SLOWEST = 512
 
 const put = (url: string, { bytes, offset, size }: Chunk, body: HttpBody.HttpBody) =>
   HttpClientRequest.put(url, {

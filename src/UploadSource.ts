@@ -7,15 +7,16 @@
 import type { PlatformError } from "@effect/platform/Error"
 import * as FileSystem from "@effect/platform/FileSystem"
 import { sha256 } from "@noble/hashes/sha2.js"
-import * as Chunk from "effect/Chunk"
+import type * as Chunk from "effect/Chunk"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Encoding from "effect/Encoding"
+import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import { PandaSourceError } from "./PandaError.js"
+import { excerpt, PandaSourceError } from "./PandaError.js"
 import type { Fingerprint } from "./UploadState.js"
 
 /**
@@ -82,6 +83,9 @@ export interface Stat {
   readonly modified: DateTime.Utc | undefined
 }
 
+/** What somebody else's error says. */
+const why = (error: unknown): string => excerpt(String(error))
+
 /** The last part of a path: Panda need not know our folders. */
 const basename = (path: string): string => path.split(/[/\\]/).filter((part) => part !== "").at(-1) ?? path
 
@@ -110,10 +114,10 @@ export const fromFile = (
     const name = options?.name ?? basename(path)
     const unreadable = (description: string) =>
       new PandaSourceError({ operation: "UploadSource.fromFile", reason: "Unreadable", name, description })
-    const why = (error: PlatformError) => unreadable(error._tag === "SystemError" ? error.reason : error._tag)
+    const failed = (error: PlatformError) => unreadable(error._tag === "SystemError" ? error.reason : error._tag)
 
     const handleOf = (file: FileSystem.File): Handle => ({
-      stat: Effect.flatMap(Effect.mapError(file.stat, why), ({ mtime, size, type }) =>
+      stat: Effect.flatMap(Effect.mapError(file.stat, failed), ({ mtime, size, type }) =>
         type === "Directory"
           ? Effect.fail(unreadable("it is a directory"))
           : Effect.succeed({
@@ -131,9 +135,13 @@ export const fromFile = (
             filled += count
           }
           return filled
-        }).pipe(Effect.mapError(why))
+        }).pipe(Effect.mapError(failed))
     })
-    return { _tag: "Rewindable", name, open: Effect.map(Effect.mapError(fs.open(path, { flag: "r" }), why), handleOf) }
+    return {
+      _tag: "Rewindable",
+      name,
+      open: Effect.map(Effect.mapError(fs.open(path, { flag: "r" }), failed), handleOf)
+    }
   })
 
 /**
@@ -181,7 +189,7 @@ export const fromBlob = (blob: Blob, options?: { readonly name?: string }): Uplo
               operation: "UploadSource.fromBlob",
               reason: Predicate.isRecord(error) && error["name"] === "NotReadableError" ? "Changed" : "Unreadable",
               name,
-              description: String(error)
+              description: why(error)
             })
         }).pipe(Effect.map((bytes) => {
           buffer.set(new Uint8Array(bytes))
@@ -213,40 +221,59 @@ export const fromStream = <E>(
     })
 
   const open = Effect.gen(function*() {
+    const scope = yield* Effect.scope
     const pull = yield* Stream.toPull(stream)
     /** What was pulled and may be read again, and where it begins. */
-    let kept: ReadonlyArray<Uint8Array> = []
+    const kept: Array<Uint8Array> = []
     let start = 0
     let end = 0
     let ended = false
+
+    /** Goes on when nobody waits for it any more: what it had taken from the stream would be lost. */
+    let pulling: Fiber.Fiber<Chunk.Chunk<Uint8Array>, Option.Option<E>> | undefined
+    const next = Effect.gen(function*() {
+      if (pulling === undefined) {
+        yield* Effect.forkIn(Effect.interruptible(pull), scope).pipe(
+          Effect.tap((fiber) =>
+            Effect.sync(() => {
+              pulling = fiber
+            })
+          ),
+          Effect.uninterruptible
+        )
+      }
+      const chunk = yield* Fiber.join(pulling!)
+      pulling = undefined
+      return chunk
+    })
 
     /** Pulls until there are bytes up to `goal`, or no more. */
     const fill = (goal: number) =>
       Effect.gen(function*() {
         while (end < goal && !ended) {
-          const chunks = yield* Effect.catchAll(pull, (error) =>
+          const arrived = yield* Effect.catchAll(next, (error) =>
             Option.isSome(error)
-              ? new PandaSourceError({ operation, reason: "Unreadable", name, description: String(error.value) })
+              ? new PandaSourceError({ operation, reason: "Unreadable", name, description: why(error.value) })
               : Effect.void)
-          if (!chunks) {
+          if (!arrived) {
             ended = true
             break
           }
-          const arrived = Chunk.toReadonlyArray(chunks)
-          kept = [...kept, ...arrived]
-          end += arrived.reduce((sum, { byteLength }) => sum + byteLength, 0)
+          for (const bytes of arrived) {
+            kept.push(bytes)
+            end += bytes.byteLength
+          }
         }
       })
 
     const forget = (goal: number) => {
-      while (kept.length > 0 && start + kept[0]!.byteLength <= goal) {
-        start += kept[0]!.byteLength
-        kept = kept.slice(1)
-      }
+      let count = 0
+      while (count < kept.length && start + kept[count]!.byteLength <= goal) start += kept[count++]!.byteLength
+      kept.splice(0, count)
     }
 
     const handle: Handle = {
-      stat: Effect.sync(() => ({ size: end > size ? end : size, modified: undefined })),
+      stat: Effect.sync(() => ({ size: end > Math.max(size, 0) ? end : size, modified: undefined })),
       read: (offset, buffer) =>
         Effect.gen(function*() {
           if (offset < start) return yield* cannotRewind(offset, start)

@@ -1,7 +1,7 @@
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import { assert, describe, it } from "@effect/vitest"
-import { DateTime, Effect, FastCheck, Fiber, Stream, TestClock } from "effect"
+import { DateTime, Effect, FastCheck, Option, Stream } from "effect"
 import * as PandaEmulator from "effect-panda/PandaEmulator"
 import { Fault } from "effect-panda/PandaEmulator"
 import * as Upload from "effect-panda/Upload"
@@ -29,9 +29,9 @@ const fingerprintOf = (source: UploadSource.Any) =>
   Effect.scoped(Effect.flatMap(source.open, (handle) => UploadSource.fingerprint(source, handle)))
 
 /** With a file of these bytes, which is gone afterwards. */
-const withFile = <A, E>(
+const withFile = <A, E, R>(
   bytes: Uint8Array,
-  use: (path: string) => Effect.Effect<A, E, FileSystem.FileSystem>
+  use: (path: string) => Effect.Effect<A, E, R>
 ) =>
   Effect.gen(function*() {
     const fs = yield* FileSystem.FileSystem
@@ -290,7 +290,13 @@ describe("UploadSource", () => {
       Effect.gen(function*() {
         yield* inject({ route: "chunk", fault: Fault.forget({ to: 500 }), skip: 1 })
         yield* inject({ route: "chunk", fault: Fault.resetBefore, skip: 3 })
-        const slow = streamOf(bytes).pipe(Stream.tap(() => Effect.sleep("20 seconds")))
+        const left = parts(bytes, [300])
+        const slow = Stream.repeatEffectOption(
+          Effect.suspend(() => {
+            const part = left.shift()
+            return part === undefined ? Effect.fail(Option.none()) : Effect.delay(Effect.succeed(part), "20 seconds")
+          })
+        )
         yield* succeed(Upload.start(source(slow, size), options))
         assert.strictEqual((yield* theSession).sha256, sha256(bytes))
       }), { keepBytes: true })

@@ -17,7 +17,7 @@ export const make = <A, E>(replaces: (event: A, last: A) => boolean): Effect.Eff
   Effect.map(Effect.makeLatch(false), (news) => {
     let events: Array<A> = []
     let ended: Exit.Exit<unknown, E> | undefined
-    const take: Effect.Effect<Chunk.Chunk<A>, Option.Option<E>> = Effect.suspend(() => {
+    const look: Effect.Effect<Chunk.Chunk<A>, Option.Option<E>> = Effect.suspend(() => {
       if (events.length > 0) {
         const taken = Chunk.unsafeFromArray(events)
         events = []
@@ -28,8 +28,10 @@ export const make = <A, E>(replaces: (event: A, last: A) => boolean): Effect.Eff
           ? Effect.fail(Option.none())
           : Effect.failCause(Cause.map(ended.cause, Option.some))
       }
-      return Effect.zipRight(Effect.zipRight(news.close, news.await), take)
+      return Effect.zipRight(news.await, take)
     })
+    // Closed before the look, not after it: news may come in between, since a fiber can be set aside at any step.
+    const take = Effect.zipRight(news.close, look)
     return {
       offer: (event) =>
         Effect.suspend(() => {

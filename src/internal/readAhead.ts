@@ -12,6 +12,8 @@ export interface ReadAhead {
   readonly prefetch: (offset: number, length: number) => Effect.Effect<void>
   /** A request with the current chunk broke off: its buffer may still be with the socket, so it is not used again. */
   readonly retire: Effect.Effect<void>
+  /** Reads no further ahead, so that the source can be read by another. */
+  readonly stop: Effect.Effect<void>
 }
 
 interface Window {
@@ -52,7 +54,7 @@ export const make = (name: string, handle: UploadSource.Handle): Effect.Effect<R
         : undefined
 
     /** Reads share the handle's position, so there is one at a time. */
-    const settle = Effect.suspend(() => {
+    const stop = Effect.suspend(() => {
       const fiber = reading?.fiber
       reading = undefined
       return fiber === undefined ? Effect.void : Effect.asVoid(Fiber.interrupt(fiber))
@@ -68,13 +70,13 @@ export const make = (name: string, handle: UploadSource.Handle): Effect.Effect<R
             reading = undefined
             return Effect.map(Fiber.join(fiber), advance)
           }
-          return Effect.map(Effect.zipRight(settle, read(offset, length)), advance)
+          return Effect.map(Effect.zipRight(stop, read(offset, length)), advance)
         }),
       prefetch: (offset, length) =>
         Effect.suspend(() => {
           if (reading?.offset === offset || covered(offset) !== undefined) return Effect.void
           return Effect.zipRight(
-            settle,
+            stop,
             Effect.map(Effect.forkIn(read(offset, length), scope), (fiber) => {
               reading = { offset, fiber }
             })
@@ -82,6 +84,7 @@ export const make = (name: string, handle: UploadSource.Handle): Effect.Effect<R
         }),
       retire: Effect.sync(() => {
         retired = true
-      })
+      }),
+      stop
     }
   })

@@ -151,7 +151,8 @@ export const make = (source: UploadSource.Any, handle: UploadSource.Handle, sett
         speed = speed === undefined ? count / seconds : speed + weight * (count / seconds - speed)
       }
       if (settings.chunkSize !== undefined) return
-      const fitting = seconds > 0 ? (count / seconds) * CHUNK.seconds : Infinity
+      const pace = Math.min(seconds > 0 ? count / seconds : Infinity, settings.bandwidth?.bytesPerSecond ?? Infinity)
+      const fitting = pace * CHUNK.seconds
       chunkSize = Math.round(Math.min(Math.max(fitting, CHUNK.least), CHUNK.most, chunkSize * 4))
     }
 
@@ -184,6 +185,7 @@ export const make = (source: UploadSource.Any, handle: UploadSource.Handle, sett
 
       const restart = (reason: "Expired" | "Changed", error: UploadError) =>
         Effect.gen(function*() {
+          yield* reader.stop
           yield* backoff(error)
           if (reason === "Changed") {
             yield* Effect.ignore(UploadSession.abort(state.location, { timeout: stallTimeout }))
@@ -198,9 +200,10 @@ export const make = (source: UploadSource.Any, handle: UploadSource.Handle, sett
 
       const probe = () => UploadSession.probe(state.location, state.fingerprint.size, { timeout: stallTimeout })
 
-      /** A chunk of the size that suits, or of what one turn may take where the bandwidth is limited. */
-      const chunkAt = (offset: number) =>
-        Math.min(chunkSize, state.fingerprint.size - offset, settings.bandwidth?.burst ?? Infinity)
+      /** What goes at once, where the bandwidth is limited: only a stream can be held back on its way. */
+      const burst = settings.body === "bytes" ? settings.bandwidth?.burst : undefined
+
+      const chunkAt = (offset: number) => Math.min(chunkSize, state.fingerprint.size - offset, burst ?? Infinity)
 
       const send = () =>
         Effect.gen(function*() {
@@ -247,7 +250,7 @@ export const make = (source: UploadSource.Any, handle: UploadSource.Handle, sett
                 if (settings.bandwidth !== undefined) yield* settings.bandwidth.take(count)
                 waited += (yield* Clock.currentTimeMillis) - before
                 sent = Math.max(sent, end)
-                yield* progress()
+                if (end > state.acknowledged) yield* progress()
               })
           })
           const seconds = ((yield* Clock.currentTimeMillis) - began - waited) / 1000

@@ -782,10 +782,10 @@ describe("over real sockets", () => {
             )
           )
         )
-        yield* until(/VideoCreated: movie\.mp4 is a success, with 1 encodings/)
+        yield* until(/VideoCreated: movie\.mp4 is success, with 1 encodings/)
         yield* until(/EncodingProgress: h264 \w+, \d+ %/)
         yield* until(/EncodingComplete: h264 success, 100 %/)
-        yield* until(/VideoEncoded: movie\.mp4 is a success, with 1 encodings/)
+        yield* until(/VideoEncoded: movie\.mp4 is success, with 1 encodings/)
         const sent = yield* deliveries
         const of = (event: string) => sent.filter((delivery) => delivery.event === event)
         assert.deepStrictEqual(of("video-created").map(({ attempt, status }) => [attempt, status]), [

@@ -290,7 +290,8 @@ export class PandaSourceError extends Schema.TaggedError<PandaSourceError>("effe
   {
     operation: Schema.String,
     reason: Schema.Literal("Unreadable", "Empty", "Changed", "TooShort", "CannotRewind"),
-    name: Schema.String,
+    /** The name of the source. */
+    file: Schema.String,
     description: Schema.optional(Schema.String),
     state
   }
@@ -310,7 +311,7 @@ export class PandaSourceError extends Schema.TaggedError<PandaSourceError>("effe
       CannotRewind: "cannot be read again from where the server needs it. Start a new upload from its beginning"
     }
     const detail = this.description === undefined ? "" : ` (${this.description})`
-    return `${this.operation}: ${this.name} ${words[this.reason]}${detail}`
+    return `${this.operation}: ${this.file} ${words[this.reason]}${detail}`
   }
 }
 
@@ -427,7 +428,7 @@ export class PandaUploadStalled extends Schema.TaggedError<PandaUploadStalled>("
  */
 export class PandaUploadLocked extends Schema.TaggedError<PandaUploadLocked>("effect-panda/PandaUploadLocked")(
   "PandaUploadLocked",
-  { operation: Schema.String, name: Schema.String }
+  { operation: Schema.String, file: Schema.String }
 ) {
   /**
    * Whether trying again later can help.
@@ -436,7 +437,7 @@ export class PandaUploadLocked extends Schema.TaggedError<PandaUploadLocked>("ef
    */
   readonly isRetryable: boolean = true
   override get message(): string {
-    return `${this.operation}: ${this.name} is being uploaded by another process. Wait for it, or end it`
+    return `${this.operation}: ${this.file} is being uploaded by another process. Wait for it, or end it`
   }
 }
 

@@ -113,7 +113,7 @@ export const fromFile = (
   Effect.map(FileSystem.FileSystem, (fs) => {
     const name = options?.name ?? basename(path)
     const unreadable = (description: string) =>
-      new PandaSourceError({ operation: "UploadSource.fromFile", reason: "Unreadable", name, description })
+      new PandaSourceError({ operation: "UploadSource.fromFile", reason: "Unreadable", file: name, description })
     const failed = (error: PlatformError) => unreadable(error._tag === "SystemError" ? error.reason : error._tag)
 
     const handleOf = (file: FileSystem.File): Handle => ({
@@ -188,7 +188,7 @@ export const fromBlob = (blob: Blob, options?: { readonly name?: string }): Uplo
             new PandaSourceError({
               operation: "UploadSource.fromBlob",
               reason: Predicate.isRecord(error) && error["name"] === "NotReadableError" ? "Changed" : "Unreadable",
-              name,
+              file: name,
               description: why(error)
             })
         }).pipe(Effect.map((bytes) => {
@@ -216,7 +216,7 @@ export const fromStream = <E>(
     new PandaSourceError({
       operation,
       reason: "CannotRewind",
-      name,
+      file: name,
       description: `byte ${needed} is gone, from ${have} on`
     })
 
@@ -253,7 +253,7 @@ export const fromStream = <E>(
         while (end < goal && !ended) {
           const arrived = yield* Effect.catchAll(next, (error) =>
             Option.isSome(error)
-              ? new PandaSourceError({ operation, reason: "Unreadable", name, description: why(error.value) })
+              ? new PandaSourceError({ operation, reason: "Unreadable", file: name, description: why(error.value) })
               : Effect.void)
           if (!arrived) {
             ended = true
@@ -316,7 +316,7 @@ export const readFully = (
       new PandaSourceError({
         operation: "UploadSource.read",
         reason: "TooShort",
-        name,
+        file: name,
         description: `ends at ${offset + count}, not at ${offset + buffer.byteLength}`
       })
   ).pipe(Effect.asVoid)
@@ -338,7 +338,7 @@ export const fingerprint = (
   Effect.gen(function*() {
     const { modified, size } = yield* handle.stat
     if (size === 0) {
-      return yield* new PandaSourceError({ operation: "UploadSource.fingerprint", reason: "Empty", name })
+      return yield* new PandaSourceError({ operation: "UploadSource.fingerprint", reason: "Empty", file: name })
     }
     if (_tag === "OnePass") return { size, modified, digest: "" }
     const head = new Uint8Array(Math.min(size, SAMPLE))

@@ -215,7 +215,7 @@ export const make = (backend: Backend, options: Options = {}): UploadStore.Servi
         )
       )
       const claimed = yield* degraded<boolean | undefined>("lock an upload", undefined)(wait)
-      if (claimed === false) return yield* new PandaUploadLocked({ operation: "Upload.startOrResume", name })
+      if (claimed === false) return yield* new PandaUploadLocked({ operation: "Upload.startOrResume", file: name })
       if (claimed === undefined) return
 
       const renew = Effect.gen(function*() {

@@ -372,9 +372,9 @@ describe("the variants", () => {
   ]
   const upload: ReadonlyArray<E.UploadError> = [
     ...(["Unreadable", "Empty", "Changed", "TooShort", "CannotRewind"] as const).map((reason) =>
-      new E.PandaSourceError({ operation: "Upload", reason, name: "movie.mp4", state, description: "EACCES" })
+      new E.PandaSourceError({ operation: "Upload", reason, file: "movie.mp4", state, description: "EACCES" })
     ),
-    new E.PandaSourceError({ operation: "Upload", reason: "Empty", name: "movie.mp4" }),
+    new E.PandaSourceError({ operation: "Upload", reason: "Empty", file: "movie.mp4" }),
     new E.PandaSessionExpired({ operation: "Upload", status: 410 }),
     new E.PandaUploadRejected(fields),
     new E.PandaUploadProtocolError({ operation: "Upload", status: 204, description: "the Range is beyond the size" }),

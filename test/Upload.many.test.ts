@@ -17,7 +17,7 @@ const named = (count: number, size: (index: number) => number = () => 2500) =>
 const missing: UploadSource.UploadSource = {
   _tag: "Rewindable",
   name: "missing.mp4",
-  open: Effect.suspend(() => new PandaSourceError({ operation: "test", reason: "Unreadable", name: "missing.mp4" }))
+  open: Effect.suspend(() => new PandaSourceError({ operation: "test", reason: "Unreadable", file: "missing.mp4" }))
 }
 
 const none: Upload.Totals = { acknowledged: 0, size: 0, begun: 0, uploaded: 0, failed: 0, cancelled: 0 }

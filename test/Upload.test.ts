@@ -519,7 +519,7 @@ describe("Upload", () => {
                   ? new PandaSourceError({
                     operation: "test",
                     reason: "Unreadable",
-                    name: "movie.mp4",
+                    file: "movie.mp4",
                     description: "EIO"
                   })
                   : handle.read(offset, buffer)

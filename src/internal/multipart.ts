@@ -102,7 +102,7 @@ export const sending = <A, E, R>(
       Effect.tapError(effect, (error) => Effect.sync(() => void (failure = error)))
     const open = Effect.gen(function*() {
       if (opened++ > 0 && source._tag === "OnePass") {
-        return yield* new PandaSourceError({ operation: "UploadSource.fromStream", reason: "CannotRewind", name })
+        return yield* new PandaSourceError({ operation: "UploadSource.fromStream", reason: "CannotRewind", file: name })
       }
       const handle = yield* source.open
       const read = (offset: number, buffer: Uint8Array) =>

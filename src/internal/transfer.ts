@@ -100,7 +100,8 @@ export const make = (source: UploadSource.Any, handle: UploadSource.Handle, sett
       return state
     })
 
-  const changed = (description: string) => new PandaSourceError({ operation, reason: "Changed", name, description })
+  const changed = (description: string) =>
+    new PandaSourceError({ operation, reason: "Changed", file: name, description })
 
   /** Cheap enough to do before each chunk; the digest is compared once, on resuming. */
   const verify = ({ fingerprint }: UploadState): Effect.Effect<void, PandaSourceError> =>
@@ -185,7 +186,6 @@ export const make = (source: UploadSource.Any, handle: UploadSource.Handle, sett
 
       const restart = (reason: "Expired" | "Changed", error: UploadError) =>
         Effect.gen(function*() {
-          yield* reader.stop
           yield* backoff(error)
           if (reason === "Changed") {
             yield* Effect.ignore(UploadSession.abort(state.location, { timeout: stallTimeout }))

@@ -456,7 +456,7 @@ describe("create from a file", () => {
     "that fails on the way is the file's failure, and makes no video",
     Effect.gen(function*() {
       const error = yield* Effect.flip(inTime(Videos.create({ file: shrinking })))
-      assert.deepInclude({ ...error }, { _tag: "PandaSourceError", reason: "TooShort", name: "shrinking.mp4" } as never)
+      assert.deepInclude({ ...error }, { _tag: "PandaSourceError", reason: "TooShort", file: "shrinking.mp4" } as never)
       assert.deepStrictEqual((yield* seen).map(({ status }) => status), [undefined])
       assert.isEmpty(yield* (yield* panda).videos)
     })

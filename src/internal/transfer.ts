@@ -186,6 +186,7 @@ export const make = (source: UploadSource.Any, handle: UploadSource.Handle, sett
 
       const restart = (reason: "Expired" | "Changed", error: UploadError) =>
         Effect.gen(function*() {
+          yield* reader.stop
           yield* backoff(error)
           if (reason === "Changed") {
             yield* Effect.ignore(UploadSession.abort(state.location, { timeout: stallTimeout }))

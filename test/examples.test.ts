@@ -6,7 +6,7 @@ import * as NodeContext from "@effect/platform-node/NodeContext"
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import { Data, Effect, Layer, Redacted, Schedule, Stream } from "effect"
-import { Clouds, Credentials, PandaClient } from "effect-panda"
+import { Clouds, Credentials, Notifications, PandaClient, Videos } from "effect-panda"
 import * as PandaEmulator from "effect-panda/PandaEmulator"
 import { Fault } from "effect-panda/PandaEmulator"
 import { createHash } from "node:crypto"
@@ -61,12 +61,17 @@ class ExampleFailed extends Data.TaggedError("ExampleFailed")<{ readonly code: n
 /** The folder an example runs in. */
 const folder = Effect.flatMap(FileSystem.FileSystem, (fs) => fs.makeTempDirectoryScoped())
 
-const command = (example: string, folder: string, env: Readonly<Record<string, string>> = {}) =>
+const command = (
+  example: string,
+  folder: string,
+  env: Readonly<Record<string, string>> = {},
+  args: ReadonlyArray<string> = []
+) =>
   Effect.gen(function*() {
     const { accessKey, cloudId, secretKey } = yield* PandaEmulator.PandaEmulator
     const { address } = yield* HttpServer.HttpServer
     if (address._tag === "UnixAddress") return yield* Effect.dieMessage("not on a port")
-    return Command.make(process.execPath, join(installed, `${example}.js`)).pipe(
+    return Command.make(process.execPath, join(installed, `${example}.js`), ...args).pipe(
       Command.workingDirectory(folder),
       Command.env({
         // What the machine that runs the tests has set does not count.
@@ -93,9 +98,13 @@ const freePort = Effect.async<number>((resume) => {
 const text = <E, R>(stream: Stream.Stream<Uint8Array, E, R>) => Stream.mkString(Stream.decodeText(stream))
 
 /** Runs an example to its end and gives what it printed. */
-const run = (example: string, options: { readonly folder?: string; readonly env?: Record<string, string> } = {}) =>
+const run = (
+  example: string,
+  options: { readonly folder?: string; readonly env?: Record<string, string>; readonly args?: Array<string> } = {}
+) =>
   Effect.gen(function*() {
-    const started = yield* Command.start(yield* command(example, options.folder ?? (yield* folder), options.env))
+    const { args, env } = options
+    const started = yield* Command.start(yield* command(example, options.folder ?? (yield* folder), env, args))
     const [out, err, code] = yield* Effect.all([text(started.stdout), text(started.stderr), started.exitCode], {
       concurrency: "unbounded"
     })
@@ -126,6 +135,8 @@ const withMovie = Effect.gen(function*() {
   yield* fs.writeFile(`${path}/movie.mp4`, bytes)
   return path
 })
+
+const storage = { s3_videos_bucket: "other", aws_access_key: "key", aws_secret_key: Redacted.make("secret") }
 
 describe.concurrent("examples", { timeout: 60_000 }, () => {
   it.scopedLive("first-call", () =>
@@ -249,10 +260,78 @@ describe.concurrent("examples", { timeout: 60_000 }, () => {
     Effect.gen(function*() {
       const panda = yield* PandaEmulator.PandaEmulator
       const { id } = yield* asClient(
-        Clouds.create({ s3_videos_bucket: "other", aws_access_key: "key", aws_secret_key: Redacted.make("secret") })
+        Clouds.create(storage)
       )
       yield* panda.addProfile({ name: "only-here", preset_name: "h264" })
       assert.strictEqual(yield* run("two-clouds", { env: { OTHER_CLOUD_ID: id } }), "Missing: only-here\n")
+    }).pipe(Effect.provide(emulator())))
+
+  it.scopedLive("failed-encodings", () =>
+    Effect.gen(function*() {
+      const panda = yield* PandaEmulator.PandaEmulator
+      yield* panda.failProfile("webm", { error_class: "EncodingError", error_message: "exit status 1" })
+      const { id } = yield* asClient(Videos.create({ source_url: "http://a.example/b.mp4" }))
+      // The emulator on a port tells the time by the real clock.
+      yield* Effect.sleep("200 millis")
+      const [failed] = (yield* panda.encodings).filter(({ status }) => status === "fail")
+      assert.strictEqual(
+        yield* run("failed-encodings", { args: [id] }),
+        `webm: EncodingError, exit status 1 http://effect-panda-emulator.s3.amazonaws.com/${failed!["path"]}.log\n`
+      )
+    }).pipe(Effect.provide(emulator({ encodingTime: "100 millis" }))))
+
+  it.scopedLive("count-everything", () =>
+    Effect.gen(function*() {
+      yield* asClient(Clouds.create({ ...storage, name: "second" }))
+      const out = yield* run("count-everything")
+      assert.strictEqual(
+        out,
+        "second: 0 videos, 0 encodings, 2 profiles\nemulated: 120 videos, 240 encodings, 2 profiles\n"
+      )
+    }).pipe(Effect.provide(emulator({ videos: 120 }))))
+
+  it.scopedLive("rename-profile", () =>
+    Effect.gen(function*() {
+      const panda = yield* PandaEmulator.PandaEmulator
+      assert.strictEqual(yield* run("rename-profile", { args: ["h264", "small"] }), "h264 is now small\n")
+      assert.sameMembers((yield* panda.profiles).map(({ name }) => name), ["webm", "small"])
+    }).pipe(Effect.provide(emulator())))
+
+  it.scopedLive("switch-notification", () =>
+    Effect.gen(function*() {
+      const panda = yield* PandaEmulator.PandaEmulator
+      const before = yield* asClient(
+        Notifications.update({ url: "http://a.example", events: { video_encoded: true, encoding_completed: false } })
+      )
+      assert.strictEqual(yield* run("switch-notification"), "Progress is told\n")
+      const { events, ...rest } = before
+      assert.deepStrictEqual(yield* panda.notifications, { ...rest, events: { ...events, encoding_progress: true } })
+      assert.strictEqual(yield* run("switch-notification"), "Progress is not told\n")
+      assert.deepStrictEqual(yield* panda.notifications, before)
+    }).pipe(Effect.provide(emulator())))
+
+  it.scopedLive("create-and-delete-profile", () =>
+    Effect.gen(function*() {
+      const panda = yield* PandaEmulator.PandaEmulator
+      const out = yield* run("create-and-delete-profile")
+      assert.match(out, /^\{\n(.*\n)*  "width": 320,\n(.*\n)*\}\nProfiles\.find: Panda answered 404 RecordNotFound, /)
+      assert.sameMembers((yield* panda.profiles).map(({ name }) => name), ["webm", "h264"])
+    }).pipe(Effect.provide(emulator())))
+
+  it.scopedLive("sync-profiles", () =>
+    Effect.gen(function*() {
+      const panda = yield* PandaEmulator.PandaEmulator
+      const names = Effect.map(panda.profiles, (profiles) => profiles.map(({ name }) => name))
+      const file = join(root, "examples/profiles.json")
+      const plan = yield* run("sync-profiles", { args: [file, "--dry-run", "--prune"] })
+      assert.strictEqual(
+        plan,
+        "+ shots\n+ audio\n~ h264: title null -> MP4, width 640 -> 1280, height 480 -> 720, video_bitrate 500 -> 2000\n- webm\n"
+      )
+      assert.sameMembers(yield* names, ["h264", "webm"])
+      assert.strictEqual(yield* run("sync-profiles", { args: [file, "--prune"] }), plan)
+      assert.sameMembers(yield* names, ["h264", "shots", "audio"])
+      assert.strictEqual(yield* run("sync-profiles", { args: [file] }), "= h264\n= shots\n= audio\n")
     }).pipe(Effect.provide(emulator())))
 
   it.scopedLive("retry-policy", () =>

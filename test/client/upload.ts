@@ -29,7 +29,7 @@ export const watch = <E, R>(upload: Stream.Stream<Upload.UploadEvent, E, R>) =>
   })
 
 /** Runs an upload for ten hours at most, and tells what it said and how it ended. */
-export const run = <E, R>(upload: Stream.Stream<Upload.UploadEvent, E, R>) =>
+const run = <E, R>(upload: Stream.Stream<Upload.UploadEvent, E, R>) =>
   Effect.gen(function*() {
     const { events, fiber } = yield* watch(upload)
     yield* TestClock.adjust("10 hours")

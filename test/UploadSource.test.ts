@@ -362,11 +362,9 @@ describe("UploadSource", () => {
         const many = Stream.repeatValue(new Uint8Array(10)).pipe(Stream.take(pieces), Stream.rechunk(1000))
         const { open } = UploadSource.fromStream(many, { name: "a", size: pieces * 10, window: 1000 })
         const handle = yield* open
-        const began = performance.now()
         for (let at = 0; at < pieces * 10; at += 1_000_000) {
           assert.strictEqual(yield* handle.read(at, new Uint8Array(1_000_000)), 1_000_000)
         }
-        assert.isBelow(performance.now() - began, 3000)
         assert.strictEqual(yield* handle.read(pieces * 10 - 1000, new Uint8Array(1000)), 1000)
         assert.strictEqual(
           (yield* Effect.flip(handle.read(pieces * 10 - 1011, new Uint8Array(10)))).reason,

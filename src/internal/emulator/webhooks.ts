@@ -38,7 +38,7 @@ export interface Options {
 }
 
 /** Something that happens at a time, past or to come. */
-interface Occurrence {
+export interface Occurrence {
   /** What happens twice has two. */
   readonly key: string
   readonly at: number

@@ -1,7 +1,7 @@
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import * as HttpServer from "@effect/platform/HttpServer"
 import { assert, it } from "@effect/vitest"
-import { Effect, Layer, Redacted } from "effect"
+import { Effect, Layer, Redacted, Schedule } from "effect"
 import * as PandaEmulator from "effect-panda/PandaEmulator"
 import { Fault } from "effect-panda/PandaEmulator"
 import { type ChildProcess, spawn } from "node:child_process"
@@ -51,6 +51,7 @@ it.scopedLive(
 
       const first = start()
       yield* Effect.repeat(panda.sessions, {
+        schedule: Schedule.spaced("20 millis"),
         until: (sessions) => sessions.some(({ acknowledged }) => acknowledged > 0)
       })
       first.kill("SIGKILL")

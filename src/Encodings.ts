@@ -177,7 +177,7 @@ export {
 }
 
 /**
- * Stops an encoding that is processing (contract 5).
+ * Stops an encoding that is processing: it fails (contract 5).
  *
  * @since 0.1.0
  * @category operations
@@ -191,7 +191,7 @@ export const cancel = (encoding: entity.Ref): Effect.Effect<void, PandaError, Pa
   })
 
 /**
- * Encodes again what has failed (contract 5).
+ * Encodes again what has failed (contract 5). `PandaRejected` if it has not.
  *
  * @since 0.1.0
  * @category operations
@@ -205,7 +205,7 @@ export const retry = (encoding: entity.Ref): Effect.Effect<void, PandaError, Pan
   })
 
 /**
- * The newest encoding.
+ * The newest encoding that the filter lets through, if there is one (contract 5).
  *
  * @since 0.1.0
  * @category operations
@@ -226,7 +226,7 @@ export const where = (
 ): Stream.Stream<Encoding, PandaError, PandaClient.PandaClient> => Stream.filter(all(filter), predicate)
 
 /**
- * The newest encoding of a profile, of a video if the filter names one.
+ * The newest encoding of a profile, of a video if the filter names one; none if there is none (contract 5).
  *
  * @since 0.1.0
  * @category operations
@@ -246,7 +246,8 @@ export const reload = (encoding: Encoding): Effect.Effect<Encoding, PandaError, 
   find(encoding.id)
 
 /**
- * The video that an encoding was made from.
+ * The video that an encoding was made from. `PandaInputError` if the encoding does not tell, `PandaNotFound` if the
+ * video is gone.
  *
  * @since 0.1.0
  * @category operations
@@ -260,7 +261,8 @@ export const video = (encoding: Encoding): Effect.Effect<Video, PandaError, Pand
   })
 
 /**
- * The profile that an encoding was made with.
+ * The profile that an encoding was made with, as it is now. `PandaInputError` if the encoding does not tell,
+ * `PandaNotFound` if the profile is gone.
  *
  * @since 0.1.0
  * @category operations
@@ -314,7 +316,7 @@ export const url = (
     : Option.none()
 
 /**
- * Where all files of an encoding are: the segments of a stream, thumbnails.
+ * Where all files of an encoding are: the segments of a stream, thumbnails (contract 9).
  *
  * @since 0.1.0
  * @category urls
@@ -351,7 +353,7 @@ const SCREENSHOTS = 7
 const MOST_SCREENSHOTS = 10_000
 
 /**
- * Where the log of a failed encoding is.
+ * Where the log of a failed encoding is; none of one that has not failed (contract 9).
  *
  * @since 0.1.0
  * @category urls

@@ -72,7 +72,7 @@ export const all = (filter: Filter = {}): Stream.Stream<Profile, PandaError, Pan
   paging.paginate(list, filter)
 
 /**
- * A profile by its id or by its name.
+ * A profile by its id or by its name (contract 5). `PandaNotFound` if the cloud has none of that id or name.
  *
  * @since 0.1.0
  * @category operations
@@ -242,7 +242,8 @@ export const Update = Schema.Struct({
 })
 
 /**
- * Changes a profile (contract 5). Encodings that were made with it stay as they are.
+ * Changes a profile (contract 5). Encodings that were made with it stay as they are. `PandaRejected` if its new name is
+ * taken.
  *
  * @since 0.1.0
  * @category operations

@@ -115,7 +115,7 @@ export const Page = Schema.Struct({
 })
 
 /**
- * One page of videos, newest first, with the total.
+ * One page of videos, newest first, with the number of all that the filter lets through (contract 5).
  *
  * @since 0.1.0
  * @category operations
@@ -131,7 +131,7 @@ export const listWithTotal = (filter: Filter = {}): Effect.Effect<Page, PandaErr
   })
 
 /**
- * The newest video.
+ * The newest video that the filter lets through, if there is one (contract 5).
  *
  * @since 0.1.0
  * @category operations
@@ -238,7 +238,7 @@ export function create(
 }
 
 /**
- * The encodings of a video, one page.
+ * The encodings of a video, one page, newest first (contract 5).
  *
  * @since 0.1.0
  * @category operations
@@ -274,7 +274,7 @@ export const metadata = (
   })
 
 /**
- * Deletes the source of a video from the storage. The video and its encodings stay.
+ * Deletes the source of a video from the storage (contract 5). The video and its encodings stay.
  *
  * @since 0.1.0
  * @category operations
@@ -330,7 +330,7 @@ export const isFail = (video: Video): boolean => video.status === "fail"
 export const isProcessing = (video: Video): boolean => video.status === "processing"
 
 /**
- * Where the source of a video is, once Panda has it. The cloud is that of the video, see `Clouds.current`.
+ * Where the source of a video is, once Panda has it (contract 9). The cloud is that of the video, see `Clouds.current`.
  *
  * @since 0.1.0
  * @category urls
@@ -341,7 +341,7 @@ export const url = (video: Video, cloud: storage.Base, options?: storage.UrlOpti
     : Option.none()
 
 /**
- * Where the first screenshot of a video is, once Panda has the source.
+ * Where the first screenshot of a video is, once Panda has the source (contract 9).
  *
  * @since 0.1.0
  * @category urls

@@ -1,4 +1,5 @@
 import { assert, describe } from "@effect/vitest"
+import { assertNone } from "@effect/vitest/utils"
 import { Chunk, Duration, Effect, Fiber, Option, Schedule, Schema, Stream, TestClock } from "effect"
 import * as Encodings from "effect-panda/Encodings"
 import type * as PandaClient from "effect-panda/PandaClient"
@@ -74,7 +75,7 @@ describe("first, findByProfileName, where, reload", () => {
     Effect.gen(function*() {
       const [newest] = yield* Encodings.list()
       assert.deepStrictEqual(yield* counted(Encodings.first()), [Option.some(newest!), 1])
-      assert.deepStrictEqual(yield* Encodings.first({ status: "fail" }), Option.none())
+      assertNone(yield* Encodings.first({ status: "fail" }))
     }),
     { videos: 2 }
   )
@@ -87,7 +88,7 @@ describe("first, findByProfileName, where, reload", () => {
       assert.deepInclude(found, { video_id: newer!.id, profile_name: "webm" })
       const own = Option.getOrThrow(yield* Encodings.findByProfileName("h264", { video_id: older!.id }))
       assert.deepInclude(own, { video_id: older!.id, profile_name: "h264" })
-      assert.deepStrictEqual(yield* Encodings.findByProfileName("none"), Option.none())
+      assertNone(yield* Encodings.findByProfileName("none"))
     }),
     { videos: 2 }
   )
@@ -217,10 +218,10 @@ describe("urls", () => {
   test(
     "are none as long as there is no file, or no place for it",
     Effect.sync(() => {
-      assert.deepStrictEqual(Encodings.url(encoding({ files: [] }), cloud), Option.none())
-      assert.deepStrictEqual(Encodings.url(encoding({ files: ["a b/é.webm"] }), cloud), Option.none())
-      assert.deepStrictEqual(Encodings.url(encoding({ path: null, files: [".mp4"] }), cloud), Option.none())
-      assert.deepStrictEqual(Encodings.url(encoding({ files: ["a b/é.mp4"] }), {}), Option.none())
+      assertNone(Encodings.url(encoding({ files: [] }), cloud))
+      assertNone(Encodings.url(encoding({ files: ["a b/é.webm"] }), cloud))
+      assertNone(Encodings.url(encoding({ path: null, files: [".mp4"] }), cloud))
+      assertNone(Encodings.url(encoding({ files: ["a b/é.mp4"] }), {}))
       assert.deepStrictEqual(Encodings.urls(encoding({ files: null }), cloud), [])
       assert.deepStrictEqual(Encodings.urls(encoding({ files: ["x"] }), { url: undefined }), [])
       const bare = encoding({ path: "x", extname: null, files: ["x"] })
@@ -292,9 +293,9 @@ describe("screenshots and log", () => {
       assert.deepStrictEqual(Encodings.logUrl(failed, cloud), Option.some(`http://${log}`))
       assert.deepStrictEqual(Encodings.logUrl(failed, cloud, { https: true }), Option.some(`https://${log}`))
       for (const none of [encoding(), encoding({ status: "processing" }), encoding({ status: "fail", path: null })]) {
-        assert.deepStrictEqual(Encodings.logUrl(none, cloud), Option.none())
+        assertNone(Encodings.logUrl(none, cloud))
       }
-      assert.deepStrictEqual(Encodings.logUrl(failed, {}), Option.none())
+      assertNone(Encodings.logUrl(failed, {}))
     })
   )
 })

@@ -261,7 +261,7 @@ export const sendSlices = (
     /** Ends when nothing has moved for too long. */
     const stillness: Effect.Effect<void> = Effect.flatMap(Clock.currentTimeMillis, (now) => {
       const left = held ? stall : (moved ??= now) + (taken === byteLength ? response : stall) - now
-      return left <= 0 ? Effect.void : Effect.zipRight(Effect.sleep(left), stillness)
+      return left <= 0 ? Effect.void : Effect.zipRight(Effect.sleep(Math.ceil(left)), stillness)
     })
 
     return exchange("chunk", location, stillness, (url) =>

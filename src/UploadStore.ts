@@ -310,9 +310,18 @@ export const layerFileSystem = (
       const at = (key: string) => `${directory}/${key}`
       const prepare = fs.makeDirectory(directory, { recursive: true, mode: 0o700 })
       const absent = (error: PlatformError) => error._tag === "SystemError" && error.reason === "NotFound"
+      const names = Effect.catchIf(fs.readDirectory(directory), absent, () => Effect.succeed([]))
+      /** What processes left aside that died while they wrote. */
+      const sweep = (key: string) =>
+        Effect.flatMap(names, (names) =>
+          Effect.forEach(
+            names.filter((name) => name.startsWith(`${key}.`) && name.endsWith(".new")),
+            (name) => fs.remove(at(name), { force: true }),
+            { discard: true }
+          ))
 
       return make({
-        keys: Effect.catchIf(fs.readDirectory(directory), absent, () => Effect.succeed([])),
+        keys: names,
         get: (key) => Effect.catchIf(Effect.asSome(fs.readFileString(at(key))), absent, () => Effect.succeedNone),
         set: (key, value) =>
           Effect.gen(function*() {
@@ -331,7 +340,7 @@ export const layerFileSystem = (
               () => Effect.succeed(false)
             )
           ),
-        remove: (key) => fs.remove(at(key), { force: true })
+        remove: (key) => Effect.zipRight(fs.remove(at(key), { force: true }), sweep(key))
       }, options)
     })
   )

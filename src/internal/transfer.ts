@@ -228,7 +228,9 @@ export const make = (source: UploadSource.Any, handle: UploadSource.Handle, sett
           if (settings.bandwidth !== undefined) yield* settings.bandwidth.take(byteLength)
           sent = Math.max(sent, chunk.offset + byteLength)
           // No movement is seen on the socket, so the deadline is what a connection gone slow would need.
-          const needed = Duration.seconds(byteLength / (speed === undefined ? SLOWEST : speed / 10))
+          const needed = Duration.seconds(
+            byteLength / (speed === undefined ? SLOWEST : Math.max(speed / 10, SLOWEST / 16))
+          )
           const began = yield* Clock.currentTimeMillis
           const exchange = yield* UploadSession.send(state.location, chunk, {
             timeout: Duration.sum(stallTimeout, needed)
@@ -298,7 +300,7 @@ export const make = (source: UploadSource.Any, handle: UploadSource.Handle, sett
       /** Gone, but all may have been sent: then the answer that got lost may have been the video (upload-scenarios 6). */
       const finished = (error: UploadError) =>
         error._tag === "PandaSessionExpired" && (inherited || sent === state.fingerprint.size)
-          ? Effect.option(Videos.find(state.id))
+          ? Effect.asSome(Videos.find(state.id)).pipe(Effect.catchTag("PandaNotFound", () => Effect.succeedNone))
           : Effect.succeedNone
 
       const recover = (error: UploadSession.ReplyError) =>
@@ -331,9 +333,17 @@ export const make = (source: UploadSource.Any, handle: UploadSource.Handle, sett
           yield* emit(UploadEvent.Moved({ state }))
         }
         if (Either.isLeft(reply)) {
-          const video = yield* finished(reply.left)
-          if (Option.isSome(video)) return Option.some(yield* complete(video.value))
-          yield* recover(reply.left)
+          const found = yield* Effect.either(finished(reply.left))
+          if (Either.isRight(found) && Option.isSome(found.right)) {
+            return Option.some(yield* complete(found.right.value))
+          }
+          // Not to know whether there is a video is no reason to make another.
+          if (Either.isRight(found)) yield* recover(reply.left)
+          else if (!found.left.isRetryable) return yield* found.left
+          else {
+            yield* backoff(found.left)
+            action = "Probe"
+          }
           return Option.none()
         }
         switch (reply.right._tag) {

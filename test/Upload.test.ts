@@ -389,6 +389,16 @@ describe("Upload", () => {
         })
     )
 
+    scenario("a look-up that fails is no reason to make another video", () =>
+      Effect.gen(function*() {
+        yield* inject({ route: "chunk", fault: Fault.resetAfter, skip: 2 })
+        yield* inject({ route: "probe", fault: Fault.expire(), times: Infinity })
+        yield* inject({ route: "GET /videos/:id.json", fault: Fault.status(503), times: 6 })
+        const { video } = yield* succeed(Upload.start(sourceOf(2500), { ...options, onExpired: "restart" }))
+        assert.strictEqual((yield* Videos.list()).length, 1)
+        assert.strictEqual(video.id, (yield* theSession).videoId)
+      }))
+
     scenario("S30: success is a video, and nothing else", () =>
       Effect.gen(function*() {
         for (const [route, skip] of [["chunk", 1], ["probe", 0]] as const) {

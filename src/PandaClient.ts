@@ -37,7 +37,6 @@ import {
   PandaTransportError
 } from "./PandaError.js"
 import * as Signature from "./Signature.js"
-import type * as UploadSource from "./UploadSource.js"
 
 /**
  * An operation of the API as a value: what is special about it. `PandaClient.request` runs it.
@@ -69,11 +68,7 @@ export interface Operation<A, I, P = never, W extends Signature.Params = Signatu
  * @since 0.1.0
  * @category models
  */
-export interface File {
-  readonly source: UploadSource.Any
-  /** Bytes. */
-  readonly size: number
-}
+export interface File extends multipart.File {}
 
 /**
  * The path of an operation, without the version; or why it cannot be one.
@@ -273,6 +268,15 @@ const mayRepeat = (repeatable: boolean) => (error: PandaError): boolean => {
   }
 }
 
+/** A request before it is signed. */
+interface Sending {
+  readonly operation: string
+  readonly method: Signature.Method
+  readonly path: string
+  readonly params: Signature.Params
+  readonly file?: File | undefined
+}
+
 const parseJson = Schema.decode(Schema.parseJson())
 
 const withoutRedirects = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
@@ -349,13 +353,7 @@ export const make: Effect.Effect<
   const noteStatus = ({ status }: { readonly status: number }) =>
     Effect.annotateCurrentSpan("http.response.status_code", status)
 
-  const send = (
-    operation: string,
-    method: Signature.Method,
-    path: string,
-    params: Signature.Params,
-    file?: File
-  ) =>
+  const send = ({ file, method, operation, params, path }: Sending) =>
     Effect.gen(function*() {
       const cloudId = (yield* CurrentCloud) ?? credentials.cloudId
       const signed = yield* Signature.signWith({ ...credentials, cloudId }, method, path, params).pipe(
@@ -369,8 +367,8 @@ export const make: Effect.Effect<
         ? HttpBody.empty
         : form?.body ?? HttpBody.text(Signature.encode(signed), "application/x-www-form-urlencoded")
       const transform = yield* CurrentTransform
-      const sending = httpClient.execute(yield* transform(HttpClientRequest.setBody(request, body)))
-      return yield* form === undefined ? sending : form.keepLength(sending)
+      const sent = httpClient.execute(yield* transform(HttpClientRequest.setBody(request, body)))
+      return yield* form === undefined ? sent : form.keepLength(sent)
     }).pipe(
       Effect.tap(noteStatus),
       Effect.catchTags({
@@ -399,15 +397,10 @@ export const make: Effect.Effect<
       Effect.withSpan("Panda.attempt", { kind: "client", captureStackTrace: false })
     )
 
-  const exchange = (
-    operation: string,
-    method: Signature.Method,
-    path: string,
-    params: Signature.Params,
-    file?: File
-  ) =>
-    Effect.gen(function*() {
-      const response = yield* send(operation, method, path, params, file)
+  const exchange = (sending: Sending) => {
+    const { file, operation } = sending
+    return Effect.gen(function*() {
+      const response = yield* send(sending)
       const { headers, status } = response
       const text = yield* body.text(response).pipe(
         Effect.mapError((error) => fromHttpClientError(operation, origin, error))
@@ -419,6 +412,7 @@ export const make: Effect.Effect<
       const error = fromAnswer(operation, answer, yield* DateTime.now)
       return yield* Option.isSome(error) ? Effect.fail(error.value) : Effect.succeed(answer)
     }).pipe(attempt(operation, file))
+  }
 
   /** A signature that has expired at once means that our clock is wrong: take the server's, and sign again once. */
   const synchronized = <A>(effect: Effect.Effect<A, PandaError>): Effect.Effect<A, PandaError> =>
@@ -463,7 +457,7 @@ export const make: Effect.Effect<
       const wire = input === undefined
         ? (params ?? {}) as Signature.Params
         : yield* encodeInput(name, input, params ?? {} as never)
-      const answer = yield* exchange(name, method, path, wire, file).pipe(
+      const answer = yield* exchange({ operation: name, method, path, params: wire, file }).pipe(
         synchronized,
         retrying(name, repeatable),
         Effect.tapBoth({
@@ -482,7 +476,7 @@ export const make: Effect.Effect<
 
   const execute: PandaClient.Service["execute"] = (method, path, params = {}) => {
     const checked = checkedPath("PandaClient.execute", path)
-    return Effect.flatMap(checked, (path) => send("PandaClient.execute", method, path, params)).pipe(
+    return Effect.flatMap(checked, (path) => send({ operation: "PandaClient.execute", method, path, params })).pipe(
       attempt("PandaClient.execute"),
       retrying("PandaClient.execute", method !== "POST"),
       Effect.tap(noteStatus),

@@ -136,7 +136,7 @@ export const resume = (
   source: UploadSource.UploadSource,
   options: Options = {}
 ): Stream.Stream<UploadEvent, UploadError, PandaClient.PandaClient> =>
-  events("Upload.resume", source, { ...state.options, ...options }, ({ goOn }) => goOn(state))
+  events("Upload.resume", source, options, ({ goOn }) => goOn(state))
 
 /**
  * Goes on with the upload of the source that the `UploadStore` knows, or begins one. Its state is saved after every

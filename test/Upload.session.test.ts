@@ -1,4 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
+import { assertNone } from "@effect/vitest/utils"
 import { Cause, Effect, Exit, Fiber, Option, Stream, TestClock } from "effect"
 import * as PandaEmulator from "effect-panda/PandaEmulator"
 import { Fault } from "effect-panda/PandaEmulator"
@@ -45,8 +46,8 @@ describe("Upload.session", () => {
       const session = yield* Upload.session(source, options)
       const log = yield* words(session)
       assert.deepStrictEqual(log, ["initialized"])
-      assert.deepStrictEqual(yield* session.last, Option.none())
-      assert.deepStrictEqual(yield* session.state, Option.none())
+      assertNone(yield* session.last)
+      assertNone(yield* session.state)
       const video = yield* session.start
       yield* settle
       assert.deepStrictEqual(log, ["initialized", "uploading", "uploaded"])
@@ -137,7 +138,7 @@ describe("Upload.session", () => {
       assert.deepStrictEqual(seen.map(({ status }) => status), [201, 204, 204, undefined, 200])
       assert.strictEqual((yield* theSession).status, "aborted")
       assert.strictEqual(log.at(-1), "aborted")
-      assert.deepStrictEqual(yield* session.state, Option.none())
+      assertNone(yield* session.state)
       yield* session.abort
       assert.strictEqual((yield* requests).length, seen.length)
     }).pipe(Effect.scoped))

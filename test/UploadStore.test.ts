@@ -3,6 +3,7 @@ import * as FileSystem from "@effect/platform/FileSystem"
 import * as KeyValueStore from "@effect/platform/KeyValueStore"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import { assert, describe, it } from "@effect/vitest"
+import { assertNone } from "@effect/vitest/utils"
 import type { Scope } from "effect"
 import { Context, DateTime, Effect, Exit, Fiber, Layer, Option, Redacted, Schema, TestClock } from "effect"
 import type * as UploadState from "effect-panda/UploadState"
@@ -68,7 +69,7 @@ describe("UploadStore", () => {
     it.effect("gives back what was set, until it is removed", () =>
       scoped(Effect.gen(function*() {
         const store = yield* make
-        assert.deepStrictEqual(yield* store.get("a"), Option.none())
+        assertNone(yield* store.get("a"))
         assert.deepStrictEqual(yield* store.list, [])
         yield* store.remove("a")
         yield* store.set("a", stateOf("1"))
@@ -78,7 +79,7 @@ describe("UploadStore", () => {
         const listed = (yield* store.list).map(({ key, state }) => [key, state.id])
         assert.deepStrictEqual(listed.sort(), [["a", "3"], ["b", "2"]])
         yield* store.remove("a")
-        assert.deepStrictEqual(yield* store.get("a"), Option.none())
+        assertNone(yield* store.get("a"))
         assert.deepStrictEqual((yield* store.list).map(({ key }) => key), ["b"])
       })))
 
@@ -234,7 +235,7 @@ describe("UploadStore", () => {
           else yield* fs.writeFileString(at("bad.json"), text)
           const { lines, value } = yield* logged(Effect.zip(own.list, own.get("bad")))
           assert.deepStrictEqual(value[0].map(({ key }) => key), ["good"])
-          assert.deepStrictEqual(value[1], Option.none())
+          assertNone(value[1])
           assert.strictEqual(lines.length, 1)
           assert.match(lines[0]!, /^WARN .*bad .*set aside as bad\.unreadable/)
           assert.notInclude(lines[0]!, CANARY)

@@ -272,7 +272,10 @@ describe.concurrent("examples", { timeout: 60_000 }, () => {
       yield* panda.failProfile("webm", { error_class: "EncodingError", error_message: "exit status 1" })
       const { id } = yield* asClient(Videos.create({ source_url: "http://a.example/b.mp4" }))
       // The emulator on a port tells the time by the real clock.
-      yield* Effect.sleep("200 millis")
+      yield* Effect.repeat(panda.encodings, {
+        schedule: Schedule.spaced("20 millis"),
+        until: (encodings) => encodings.every(({ status }) => status !== "processing")
+      })
       const [failed] = (yield* panda.encodings).filter(({ status }) => status === "fail")
       assert.strictEqual(
         yield* run("failed-encodings", { args: [id] }),

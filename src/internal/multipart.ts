@@ -8,7 +8,7 @@ import * as Stream from "effect/Stream"
 import { PandaSourceError } from "../PandaError.js"
 import * as UploadSource from "../UploadSource.js"
 
-interface File {
+export interface File {
   readonly source: UploadSource.Any
   /** Bytes. */
   readonly size: number

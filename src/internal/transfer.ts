@@ -303,7 +303,7 @@ export const make = (source: UploadSource.Any, handle: UploadSource.Handle, sett
           ? Effect.asSome(Videos.find(state.id)).pipe(Effect.catchTag("PandaNotFound", () => Effect.succeedNone))
           : Effect.succeedNone
 
-      const recover = (error: UploadSession.ReplyError) =>
+      const recover = (error: UploadError) =>
         Effect.gen(function*() {
           const contradiction = error._tag === "PandaUploadProtocolError" ||
             (error._tag === "PandaUploadRejected" && (error.status === 409 || error.status === 416))
@@ -338,12 +338,7 @@ export const make = (source: UploadSource.Any, handle: UploadSource.Handle, sett
             return Option.some(yield* complete(found.right.value))
           }
           // Not to know whether there is a video is no reason to make another.
-          if (Either.isRight(found)) yield* recover(reply.left)
-          else if (!found.left.isRetryable) return yield* found.left
-          else {
-            yield* backoff(found.left)
-            action = "Probe"
-          }
+          yield* recover(Either.isLeft(found) ? found.left : reply.left)
           return Option.none()
         }
         switch (reply.right._tag) {

@@ -2,7 +2,7 @@ import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import * as HttpApp from "@effect/platform/HttpApp"
 import * as HttpServer from "@effect/platform/HttpServer"
 import { assert, it } from "@effect/vitest"
-import { Effect, Layer, Redacted } from "effect"
+import { Effect, Fiber, Layer, Redacted, Schedule } from "effect"
 import * as PandaEmulator from "effect-panda/PandaEmulator"
 import { Fault } from "effect-panda/PandaEmulator"
 import { createHash } from "node:crypto"
@@ -260,11 +260,14 @@ test(
   "a client that goes away leaves its bytes",
   Effect.gen(function*() {
     const { location } = yield* open(file.length)
-    const gone = put(location, range(0, 999_999, file.length), (request) => {
-      request.write(file.subarray(0, 5000), () => setTimeout(() => request.destroy(), 100))
-    })
-    assert.strictEqual(yield* code(gone), "ECONNRESET")
-    yield* Effect.sleep("50 millis")
+    let leave = () => {}
+    const gone = yield* Effect.fork(code(put(location, range(0, 999_999, file.length), (request) => {
+      request.write(file.subarray(0, 5000))
+      leave = () => void request.destroy()
+    })))
+    yield* Effect.repeat(session, { schedule: Schedule.spaced("5 millis"), until: ({ stored }) => stored === 5000 })
+    leave()
+    assert.strictEqual(yield* Fiber.join(gone), "ECONNRESET")
     assert.deepInclude(yield* session, { stored: 5000, status: "open" })
     assert.isUndefined((yield* (yield* panda).requests).at(-1)!.status)
   }),

@@ -32,7 +32,7 @@ export const fromPairs = (pairs: Iterable<Pair>): Parameters => {
       flat[name] = value
       continue
     }
-    const [, base, inner] = nested as unknown as [string, string, string]
+    const [base, inner] = [nested[1]!, nested[2]!]
     const found = flat[base]
     const group = typeof found === "object" ? found : Object.create(null) as Record<string, string>
     group[inner] = value

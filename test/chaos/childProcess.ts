@@ -1,0 +1,29 @@
+/** Makes one file of `child.ts` and all that it imports, so that its process starts in a moment. */
+import { Effect } from "effect"
+import { createRequire } from "node:module"
+import { join } from "node:path"
+import { fileURLToPath } from "node:url"
+import type { Task } from "./child.js"
+
+interface Bundler {
+  readonly build: (options: Readonly<Record<string, unknown>>) => Promise<unknown>
+}
+
+/** Into this folder; gives the arguments that Node needs to run it. */
+export const bundle = (folder: string): Effect.Effect<(task: Task) => ReadonlyArray<string>> =>
+  Effect.promise(async () => {
+    // tsx brings a bundler with it.
+    const { build }: Bundler = createRequire(createRequire(import.meta.url).resolve("tsx"))("esbuild")
+    const outfile = join(folder, "child.mjs")
+    await build({
+      entryPoints: [fileURLToPath(new URL("./child.ts", import.meta.url))],
+      outfile,
+      bundle: true,
+      platform: "node",
+      format: "esm",
+      tsconfig: "tsconfig.json",
+      external: ["@parcel/watcher"],
+      banner: { js: `import { createRequire } from "node:module"\nconst require = createRequire(import.meta.url)` }
+    })
+    return (task) => [outfile, JSON.stringify(task)]
+  })

@@ -601,7 +601,7 @@ export const fromAnswer = (
 ): Option.Option<
   PandaAuthError | PandaNotFound | PandaRejected | PandaFileTooLarge | PandaRateLimited | PandaServerError
 > => {
-  const named = ErrorBody(answer.text)
+  const named = answer.text === "" ? Option.none() : ErrorBody(answer.text)
   const ok = answer.status >= 200 && answer.status < 300
   if (ok && Option.isNone(named)) return Option.none()
   const error = Option.getOrUndefined(Option.map(named, ({ error }) => excerpt(String(error))))

@@ -344,7 +344,10 @@ const answerTo = (
       Effect.raceFirst(
         Effect.zipRight(
           expiry,
-          new PandaTransportError({ operation: nameOf(kind), reason: "Timeout", ambiguous: true, host })
+          // Made only when it is needed: an error looks at the stack, which costs as much as the rest of an exchange.
+          Effect.suspend(() =>
+            new PandaTransportError({ operation: nameOf(kind), reason: "Timeout", ambiguous: true, host })
+          )
         )
       )
     )

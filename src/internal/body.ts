@@ -11,6 +11,17 @@ const LIMIT = 32 * 1024 * 1024
 export const text = (
   response: HttpClientResponse.HttpClientResponse
 ): Effect.Effect<Option.Option<string>, ResponseError> =>
+  isShort(response)
+    ? Effect.map(response.text, (text) => Option.some(text.startsWith("\uFEFF") ? text.slice(1) : text))
+    : readToLimit(response)
+
+/** HTTP layers hold a body to its length; what is decompressed may become longer. */
+const isShort = ({ headers, status }: HttpClientResponse.HttpClientResponse): boolean =>
+  status === 204 || (headers["content-encoding"] === undefined && Number(headers["content-length"]) <= LIMIT)
+
+const readToLimit = (
+  response: HttpClientResponse.HttpClientResponse
+): Effect.Effect<Option.Option<string>, ResponseError> =>
   Effect.suspend(() => {
     const decoder = new TextDecoder()
     let size = 0

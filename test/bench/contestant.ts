@@ -1,18 +1,27 @@
-/** One way of uploading one file, in a process of its own: prints what it took. */
+/**
+ * One way of uploading one file, in a process of its own: prints what it took. It uploads another file before, so that
+ * neither loading nor compiling counts.
+ */
 import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import { request as undici } from "@effect/platform-node/Undici"
 import { DateTime, Effect, Layer, Redacted, Stream } from "effect"
 import { Credentials, PandaClient, Upload, UploadSource, type UploadState } from "effect-panda"
-import { createReadStream, statSync } from "node:fs"
+import { createReadStream, readFileSync, statSync, writeFileSync } from "node:fs"
 import { open } from "node:fs/promises"
 import * as Http from "node:http"
 import * as tus from "tus-js-client"
 
-const [name, file, port, chunk, more] = process.argv.slice(2) as [string, string, string, string, string | undefined]
-const chunkSize = Number(chunk)
-const { size } = statSync(file)
+interface Task {
+  readonly name: string
+  readonly file: string
+  readonly warmUp: string
+  readonly port: string
+  readonly chunkSize: number
+}
+
+const { chunkSize, file, name, port, warmUp } = JSON.parse(process.argv[2]!) as Task
 const origin = `http://127.0.0.1:${port}`
 
 const layers = { undici: NodeHttpClient.layerUndici, node: NodeHttpClient.layer, fetch: FetchHttpClient.layer }
@@ -32,14 +41,15 @@ const panda = (layer: keyof typeof layers) =>
     Layer.merge(NodeFileSystem.layer)
   )
 
-const ours = (layer: keyof typeof layers, body: "bytes" | "stream" = "bytes") => () =>
+const ours = (layer: keyof typeof layers, body: "bytes" | "stream" = "bytes") => (file: string) =>
   Effect.gen(function*() {
     const source = yield* UploadSource.fromFile(file)
     yield* Upload.video(Upload.start(source, { chunkSize, body }))
   }).pipe(Effect.provide(panda(layer)), Effect.runPromise)
 
 /** What one would write by hand: two buffers, the next chunk read while the current one is sent. */
-const byHand = (send: (bytes: Uint8Array, range: string) => Promise<unknown>) => async () => {
+const byHand = (send: (bytes: Uint8Array, range: string) => Promise<unknown>) => async (file: string) => {
+  const { size } = statSync(file)
   const handle = await open(file, "r")
   const buffers = [new Uint8Array(chunkSize), new Uint8Array(chunkSize)] as const
   const read = async (offset: number, turn: number) => {
@@ -65,7 +75,7 @@ const headers = (bytes: Uint8Array, range: string) => ({
   "content-length": String(bytes.byteLength)
 })
 
-const contestants: Record<string, () => Promise<unknown>> = {
+const contestants: Record<string, (file: string) => Promise<unknown>> = {
   "ours, undici": ours("undici"),
   "ours, node": ours("node"),
   "ours, fetch": ours("fetch"),
@@ -90,26 +100,26 @@ const contestants: Record<string, () => Promise<unknown>> = {
       request.on("error", reject).end(bytes)
     })
   ),
-  "tus-js-client": () =>
+  "tus-js-client": (file) =>
     new Promise((resolve, reject) => {
       new tus.Upload(createReadStream(file), {
         endpoint: `${origin}/files`,
         chunkSize,
-        uploadSize: size,
+        uploadSize: statSync(file).size,
         retryDelays: [],
         onSuccess: resolve,
         onError: reject
       }).start()
     }),
-  /** 32 uploads at a time of 8, of a file of 32 MiB each. */
-  "ours, many": () =>
+  /** 32 uploads, 8 at a time. */
+  "ours, many": (file) =>
     Effect.gen(function*() {
       const source = yield* UploadSource.fromFile(file)
       const sources = Array.from({ length: 32 }, () => source)
-      yield* Stream.runDrain(Upload.many(sources, { chunkSize, concurrency: Number(more) }))
+      yield* Stream.runDrain(Upload.many(sources, { chunkSize, concurrency: 8 }))
     }).pipe(Effect.provide(panda("undici")), Effect.runPromise),
   /** From the state to the video; the server lacks one chunk. */
-  "ours, resume": () =>
+  "ours, resume": (file) =>
     Effect.gen(function*() {
       const source = yield* UploadSource.fromFile(file)
       const handle = yield* source.open
@@ -127,15 +137,24 @@ const contestants: Record<string, () => Promise<unknown>> = {
     }).pipe(Effect.scoped, Effect.provide(panda("undici")), Effect.runPromise)
 }
 
+/** Bytes of memory: what the process had at most since it last began anew. */
+const peak = {
+  begin: () => writeFileSync("/proc/self/clear_refs", "5"),
+  read: () => Number(/^VmHWM:\s+(\d+) kB$/m.exec(readFileSync("/proc/self/status", "utf8"))![1]) * 1024
+}
+
+const run = contestants[name]!
 const start = process.memoryUsage.rss()
+await run(warmUp)
+peak.begin()
 const cpu = process.cpuUsage()
 const began = performance.now()
-await contestants[name]!()
+await run(file)
 const seconds = (performance.now() - began) / 1000
 const { system, user } = process.cpuUsage(cpu)
 console.log(JSON.stringify({
   seconds,
   cpu: (system + user) / 1e6,
-  memory: (process.resourceUsage().maxRSS * 1024 - start) / (1024 * 1024)
+  memory: (peak.read() - start) / (1024 * 1024)
 }))
 process.exit(0)

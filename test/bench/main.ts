@@ -78,100 +78,92 @@ interface Figures {
   readonly memory: number
 }
 
-const contestant = async (
-  name: string,
-  file: string,
-  chunkSize: number,
-  ...more: ReadonlyArray<string>
-): Promise<Figures> => {
-  const { stdout } = await run(process.execPath, [
-    "--import",
-    "tsx",
-    here("contestant.ts"),
-    name,
-    file,
-    port,
-    String(chunkSize),
-    ...more
-  ])
+const [warmUp, gib] = [sparse("256MiB", 256 * MIB), sparse("1GiB", 1024 * MIB)]
+
+const contestant = (name: string, file = gib) => async (): Promise<Figures> => {
+  const task = { name, file, warmUp, port, chunkSize: 5 * MIB }
+  const { stdout } = await run(process.execPath, ["--import", "tsx", here("contestant.ts"), JSON.stringify(task)])
   return JSON.parse(stdout)
 }
 
-const curl = async (file: string): Promise<Figures> => {
+const curl = async (): Promise<Figures> => {
   const began = performance.now()
-  await run("curl", ["-s", "-T", file, "-H", "Expect:", `http://127.0.0.1:${port}/plain`])
+  await run("curl", ["-s", "-T", gib, "-H", "Expect:", `http://127.0.0.1:${port}/plain`])
   return { seconds: (performance.now() - began) / 1000, cpu: NaN, memory: NaN }
 }
 
-const table = async (
-  title: string,
-  size: number,
-  entries: Readonly<Record<string, () => Promise<Figures>>>,
-  best: ReadonlyArray<string>
-) => {
-  const figures = new Map(Object.keys(entries).map((name) => [name, [] as Array<Figures>]))
+/** Each with what a loop by hand over the same HTTP library is called, if there is one. */
+const entries: ReadonlyArray<readonly [name: string, loop: string | undefined, measure: () => Promise<Figures>]> = [
+  ["ours, undici", "by hand, undici", contestant("ours, undici")],
+  ["by hand, undici", undefined, contestant("by hand, undici")],
+  ["ours, node", "by hand, node:http", contestant("ours, node")],
+  ["by hand, node:http", undefined, contestant("by hand, node:http")],
+  ["ours, fetch", undefined, contestant("ours, fetch")],
+  ["ours, undici, slices", undefined, contestant("ours, undici, slices")],
+  ["tus-js-client", undefined, contestant("tus-js-client")],
+  ["curl -T", undefined, curl]
+]
+
+const uploads = async () => {
+  const figures = new Map(entries.map(([name]) => [name, [] as Array<Figures>]))
   for (let round = 0; round < rounds; round++) {
-    for (const [name, measure] of Object.entries(entries)) figures.get(name)!.push(await measure())
+    for (const [name, , measure] of entries) figures.get(name)!.push(await measure())
   }
   const of = (name: string, key: keyof Figures) => median(figures.get(name)!.map((figure) => figure[key]))
-  const reference = Math.min(...best.map((name) => of(name, "seconds")))
-  console.table(
-    Object.keys(entries).map((name) => ({
-      [title]: name,
-      "MB/s": (size / 1e6 / of(name, "seconds")).toFixed(0),
-      "of best by hand": (reference / of(name, "seconds")).toFixed(2),
-      "memory MiB": of(name, "memory").toFixed(0),
-      "CPU s/GiB": (of(name, "cpu") / (size / 1024 / MIB)).toFixed(2)
-    }))
-  )
+  /** How many times as fast, round by round: the machine is another from one minute to the next. */
+  const faster = (name: string, than: ReadonlyArray<string>) =>
+    median(
+      figures.get(name)!.map(({ seconds }, round) =>
+        Math.min(...than.map((other) => figures.get(other)![round]!.seconds)) / seconds
+      )
+    ).toFixed(2)
+  console.table(entries.map(([name, loop]) => ({
+    "1 GiB, 5 MiB chunks": name,
+    "MB/s": (1024 * MIB / 1e6 / of(name, "seconds")).toFixed(0),
+    "of best by hand": faster(name, ["by hand, undici", "by hand, node:http"]),
+    "of its own by hand": loop === undefined ? "" : faster(name, [loop]),
+    "of tus": faster(name, ["tus-js-client"]),
+    "of curl": faster(name, ["curl -T"]),
+    "memory MiB": of(name, "memory").toFixed(0),
+    "CPU s/GiB": of(name, "cpu").toFixed(2)
+  })))
 }
 
 try {
   console.log(
     `${cpus().length} x ${cpus()[0]?.model ?? "?"}, Node ${process.version}, ${rounds} rounds in turns, medians`
   )
-  const gib = sparse("1GiB", 1024 * MIB)
-  const each = (name: string, file = gib) => () => contestant(name, file, 5 * MIB)
-  await table("1 GiB, 5 MiB chunks", 1024 * MIB, {
-    "ours, undici": each("ours, undici"),
-    "by hand, undici": each("by hand, undici"),
-    "ours, node": each("ours, node"),
-    "by hand, node:http": each("by hand, node:http"),
-    "ours, fetch": each("ours, fetch"),
-    "ours, undici, slices": each("ours, undici, slices"),
-    "tus-js-client": each("tus-js-client"),
-    "curl -T": () => curl(gib)
-  }, ["by hand, undici", "by hand, node:http"])
+  await uploads()
 
   const [small, large] = [sparse("64MiB", 64 * MIB), sparse("4GiB", 4096 * MIB)]
-  const memory = async (name: string, file: string) => (await contestant(name, file, 5 * MIB)).memory.toFixed(0)
-  console.table(
-    await Promise.all(["ours, undici", "ours, node", "ours, fetch"].map(async (name) => ({
+  const memory = []
+  for (const name of ["ours, undici", "ours, node", "ours, fetch", "by hand, undici", "by hand, node:http"]) {
+    const [few, many] = [await contestant(name, small)(), await contestant(name, large)()]
+    memory.push({
       "peak memory above start, MiB": name,
-      "64 MiB": await memory(name, small),
-      "4 GiB": await memory(name, large)
-    })))
-  )
+      "64 MiB": few.memory.toFixed(0),
+      "4 GiB": many.memory.toFixed(0)
+    })
+  }
+  console.table(memory)
 
-  const part = sparse("32MiB", 32 * MIB)
-  const many = await contestant("ours, many", part, 5 * MIB, "8")
-  const [few, huge] = [sparse("16MiB", 16 * MIB), sparse("10GiB", 10240 * MIB)]
-  console.table([
-    {
-      "others": "32 files of 32 MiB, 8 at a time",
-      "ms": (many.seconds * 1000).toFixed(0),
-      "MB/s": ((1024 * MIB) / 1e6 / many.seconds).toFixed(0),
-      "memory MiB": many.memory.toFixed(0)
-    },
-    ...await Promise.all([few, huge].map(async (file, i) => {
-      const resume = await contestant("ours, resume", file, 5 * MIB)
-      return {
-        "others": `resume ${["16 MiB", "10 GiB"][i]}, one chunk missing`,
-        "ms": (resume.seconds * 1000).toFixed(0),
-        "memory MiB": resume.memory.toFixed(0)
-      }
-    }))
-  ])
+  const many = await contestant("ours, many", sparse("32MiB", 32 * MIB))()
+  const others = [{
+    "others": "32 files of 32 MiB, 8 at a time",
+    "ms": (many.seconds * 1000).toFixed(0),
+    "memory MiB": many.memory.toFixed(0)
+  }]
+  for (
+    const [size, file] of [["16 MiB", sparse("16MiB", 16 * MIB)], ["10 GiB", sparse("10GiB", 10240 * MIB)]] as const
+  ) {
+    const { memory, seconds } = await contestant("ours, resume", file)()
+    others.push({
+      "others": `resume ${size}, one chunk missing`,
+      "ms": (seconds * 1000).toFixed(0),
+      "memory MiB": memory.toFixed(0)
+    })
+  }
+  console.table(others)
 } finally {
   sink.kill()
   rmSync(folder, { recursive: true })

@@ -1,6 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Duration, Effect, Exit, Fiber, Option, Ref, Schedule, Stream, TestClock } from "effect"
-import type * as PandaClient from "effect-panda/PandaClient"
+import { Duration, Effect, Fiber, Ref, Schedule, Stream, TestClock } from "effect"
 import * as PandaEmulator from "effect-panda/PandaEmulator"
 import { Fault } from "effect-panda/PandaEmulator"
 import { PandaSourceError } from "effect-panda/PandaError"
@@ -8,62 +7,27 @@ import * as Upload from "effect-panda/Upload"
 import * as UploadSource from "effect-panda/UploadSource"
 import type { UploadState } from "effect-panda/UploadState"
 import * as Videos from "effect-panda/Videos"
-import { createHash } from "node:crypto"
+import {
+  arrived,
+  bytesOf,
+  CHUNK,
+  fail,
+  inject,
+  keeper,
+  options,
+  panda,
+  ranges,
+  requests,
+  routes,
+  runFor,
+  scenario,
+  sha256,
+  sourceOf,
+  succeed,
+  theSession
+} from "./client/upload.js"
 
 /** The scenarios are those that bit users of other uploaders; their numbers are kept. */
-
-const CHUNK = 1000
-const bytesOf = (size: number) => Uint8Array.from({ length: size }, (_, i) => (i * 31 + (i >> 8)) % 256)
-const sourceOf = (size: number) => UploadSource.fromBytes(bytesOf(size), { name: "movie.mp4" })
-const sha256 = (size: number) => createHash("sha256").update(bytesOf(size)).digest("hex")
-
-const options: Upload.Options = { chunkSize: CHUNK, profiles: ["h264"] }
-
-/** Runs an upload for an hour at most, and tells what it said and how it ended. */
-const run = <E, R>(upload: Stream.Stream<Upload.UploadEvent, E, R>) =>
-  Effect.gen(function*() {
-    const events: Array<Upload.UploadEvent> = []
-    const fiber = yield* Effect.fork(Effect.exit(
-      Upload.video(Stream.tap(upload, (event) => Effect.sync(() => events.push(event))))
-    ))
-    yield* TestClock.adjust("1 hour")
-    return { events, exit: yield* Fiber.join(fiber) }
-  })
-
-const succeed = <E, R>(upload: Stream.Stream<Upload.UploadEvent, E, R>) =>
-  Effect.map(
-    run(upload),
-    ({ events, exit }) => ({ events, video: Exit.getOrElse(exit, (cause) => assert.fail(`${cause}`)) })
-  )
-
-const fail = <E, R>(upload: Stream.Stream<Upload.UploadEvent, E, R>) =>
-  Effect.map(run(upload), ({ events, exit }) => ({
-    events,
-    error: Exit.match(exit, {
-      onSuccess: () => assert.fail("it succeeded"),
-      onFailure: (cause) => Option.getOrThrow(Option.fromNullable(cause._tag === "Fail" ? cause.error : undefined))
-    })
-  }))
-
-const panda = PandaEmulator.PandaEmulator
-const inject = (rule: PandaEmulator.Rule) => Effect.flatMap(panda, (panda) => panda.inject(rule))
-const requests = Effect.flatMap(panda, (panda) => panda.requests)
-const routes = Effect.map(requests, (requests) => requests.map(({ route }) => route))
-const ranges = Effect.map(requests, (requests) => requests.flatMap(({ headers }) => headers["content-range"] ?? []))
-const theSession = Effect.map(Effect.flatMap(panda, (panda) => panda.sessions), (sessions) => sessions.at(-1)!)
-
-const arrived = (size: number) =>
-  Effect.gen(function*() {
-    const session = yield* theSession
-    assert.strictEqual(session.sha256, sha256(size))
-    assert.strictEqual(session.receivedTwice, 0)
-  })
-
-const scenario = (
-  name: string,
-  test: () => Effect.Effect<unknown, unknown, PandaEmulator.PandaEmulator | PandaClient.PandaClient>,
-  setup?: PandaEmulator.Options
-) => it.effect(name, () => test().pipe(Effect.provide(PandaEmulator.layerTest(setup))))
 
 describe("Upload", () => {
   describe("offsets", () => {
@@ -74,7 +38,7 @@ describe("Upload", () => {
         assert.deepStrictEqual(yield* routes, ["create", "chunk", "chunk", "chunk", "probe"])
         assert.strictEqual((yield* theSession).received, 2500)
         assert.strictEqual(video.id, (yield* theSession).videoId)
-        yield* arrived(2500)
+        yield* arrived(bytesOf(2500))
       }))
 
     scenario("S2: what is whole but has no video gets its last byte again", () =>
@@ -82,7 +46,7 @@ describe("Upload", () => {
         yield* inject({ route: "chunk", fault: Fault.notFinalized })
         yield* succeed(Upload.start(sourceOf(2000), options))
         assert.deepStrictEqual(yield* ranges, ["bytes 0-999/2000", "bytes 1000-1999/2000", "bytes 1999-1999/2000"])
-        assert.strictEqual((yield* theSession).sha256, sha256(2000))
+        assert.strictEqual((yield* theSession).sha256, sha256(bytesOf(2000)))
       }))
 
     scenario(
@@ -118,7 +82,7 @@ describe("Upload", () => {
           yield* succeed(Upload.start(sourceOf(2000), options))
           const [first, second] = yield* ranges
           assert.deepStrictEqual([first, second], ["bytes 0-999/2000", "bytes 123-999/2000"])
-          yield* arrived(2000)
+          yield* arrived(bytesOf(2000))
         })
     )
 
@@ -127,7 +91,7 @@ describe("Upload", () => {
         yield* inject({ route: "chunk", fault: Fault.forget(), skip: 1 })
         yield* inject({ route: "chunk", fault: Fault.noRange, skip: 1 })
         const { events } = yield* succeed(Upload.start(sourceOf(3000), options))
-        assert.strictEqual((yield* theSession).sha256, sha256(3000))
+        assert.strictEqual((yield* theSession).sha256, sha256(bytesOf(3000)))
         assert.include(events.map(({ _tag }) => _tag), "Restarted")
       }), { keepBytes: true })
 
@@ -164,7 +128,7 @@ describe("Upload", () => {
         const state = yield* interrupted(3000)
         const known = { ...state, acknowledged: 0 }
         yield* succeed(Upload.resume(known, sourceOf(3000), options))
-        yield* arrived(3000)
+        yield* arrived(bytesOf(3000))
       }))
 
     for (const range of ["0-499", "bytes=0-499", "bytes 0-499", "250-499"]) {
@@ -175,7 +139,7 @@ describe("Upload", () => {
           const state = yield* interrupted(3000, 1)
           yield* succeed(Upload.resume({ ...state, acknowledged: 0 }, sourceOf(3000), options))
           assert.include(yield* ranges, "bytes 500-1499/3000")
-          assert.strictEqual((yield* theSession).sha256, sha256(3000))
+          assert.strictEqual((yield* theSession).sha256, sha256(bytesOf(3000)))
         }))
     }
 
@@ -205,7 +169,7 @@ describe("Upload", () => {
             next = to! + 1
           }
           assert.strictEqual(next, size)
-          yield* arrived(size)
+          yield* arrived(bytesOf(size))
         }))
     }
 
@@ -222,7 +186,7 @@ describe("Upload", () => {
           yield* inject({ route: "chunk", fault: Fault.status(status), skip: 1 })
           yield* succeed(Upload.start(sourceOf(3000), options))
           assert.deepStrictEqual(yield* routes, ["create", "chunk", "chunk", "probe", "chunk", "chunk"])
-          yield* arrived(3000)
+          yield* arrived(bytesOf(3000))
         }))
 
       scenario(`S11: a second ${status} without progress is final, with its body`, () =>
@@ -242,7 +206,7 @@ describe("Upload", () => {
         yield* inject({ route: "chunk", fault: Fault.truncate({ after: 3 }), skip: 2 })
         yield* succeed(Upload.start(sourceOf(2500), options))
         assert.deepStrictEqual((yield* routes).slice(-2), ["chunk", "probe"])
-        yield* arrived(2500)
+        yield* arrived(bytesOf(2500))
       }))
 
     scenario("S16: a refusal hidden behind a reset comes out through the probe", () =>
@@ -268,7 +232,7 @@ describe("Upload", () => {
         const attempts = events.flatMap((event) => event._tag === "Retrying" ? [event.attempt] : [])
         assert.isAtLeast(attempts.length, 25)
         assert.isAtMost(Math.max(...attempts), 3)
-        yield* arrived(50 * CHUNK)
+        yield* arrived(bytesOf(50 * CHUNK))
       }))
 
     scenario("S18: an outage of a minute is survived, for at most one chunk more", () =>
@@ -286,7 +250,7 @@ describe("Upload", () => {
         yield* Fiber.join(fiber)
         assert.isAtLeast(events.filter(({ _tag }) => _tag === "Retrying").length, 6)
         assert.isAtMost((yield* theSession).received, 5000 + CHUNK)
-        yield* arrived(5000)
+        yield* arrived(bytesOf(5000))
       }))
 
     scenario("S19: Retry-After wins, and 408 and 429 are retried", () =>
@@ -296,7 +260,7 @@ describe("Upload", () => {
         yield* succeed(Upload.start(sourceOf(2000), options))
         const [, chunk, probe] = yield* requests
         assert.strictEqual(probe!.at - chunk!.at, 5000)
-        yield* arrived(2000)
+        yield* arrived(bytesOf(2000))
       }))
 
     for (const status of [400, 401, 403, 422]) {
@@ -323,7 +287,7 @@ describe("Upload", () => {
         assert.strictEqual(error.state?.acknowledged, 2000)
         yield* succeed(Upload.resume(error.state!, sourceOf(5000), options))
         assert.strictEqual((yield* theSession).received, 5000)
-        yield* arrived(5000)
+        yield* arrived(bytesOf(5000))
       }))
 
     scenario("S22: opening a session is repeated, signed afresh", () =>
@@ -333,7 +297,7 @@ describe("Upload", () => {
         const [first, second] = yield* requests
         assert.deepStrictEqual([first!.route, second!.route], ["create", "create"])
         assert.notStrictEqual(first!.timestamp, second!.timestamp)
-        yield* arrived(2000)
+        yield* arrived(bytesOf(2000))
       }))
 
     scenario("S22: a refusal to open a session is final", () =>
@@ -364,7 +328,7 @@ describe("Upload", () => {
           const restarted = events.filter(({ _tag }) => _tag === "Restarted")
           assert.deepStrictEqual(restarted.map((event) => event._tag === "Restarted" && event.reason), ["Expired"])
           assert.strictEqual(states.at(-1)?.id, (yield* theSession).id)
-          yield* arrived(3000)
+          yield* arrived(bytesOf(3000))
         }))
     }
 
@@ -477,7 +441,7 @@ describe("Upload", () => {
         )
         const sessions = yield* Effect.flatMap(panda, (panda) => panda.sessions)
         assert.deepStrictEqual(sessions.map(({ status }) => status), ["aborted", "complete"])
-        yield* arrived(4000)
+        yield* arrived(bytesOf(4000))
       }))
 
     for (const look of [2, 3, 4]) {
@@ -642,7 +606,7 @@ describe("Upload", () => {
           )
           assert.strictEqual((yield* theSession).locations, 2)
           assert.isAtLeast(log.length, 3)
-          yield* arrived(3000)
+          yield* arrived(bytesOf(3000))
         }))
     }
 
@@ -675,7 +639,32 @@ describe("Upload", () => {
   })
 
   describe("events", () => {
-    scenario("a slow looker-on holds nothing up, and sees the latest", () =>
+    scenario("S32: progress goes on through resets, and is whole only with the video", () =>
+      Effect.gen(function*() {
+        const broken = { route: "chunk", fault: Fault.resetDuring({ after: 400 }) }
+        const { get, onState } = yield* keeper
+        yield* inject({ ...broken, skip: 1 })
+        yield* inject({ route: "chunk", fault: Fault.stall, skip: 3 })
+        const left = yield* runFor("10 seconds", Upload.start(sourceOf(8000), { ...options, onState }))
+        yield* inject({ ...broken, times: 2 })
+        const { events: rest } = yield* succeed(Upload.resume(yield* get, sourceOf(8000), options))
+        const events = [...left, ...rest]
+        assert.strictEqual(events.filter(({ _tag }) => _tag === "Retrying").length, 3)
+        const progress = events.flatMap((event) => event._tag === "Progress" ? [event] : [])
+        const acknowledged = progress.map(({ acknowledged }) => acknowledged)
+        assert.deepStrictEqual(acknowledged, [...acknowledged].sort((a, b) => a - b))
+        assert.isTrue(progress.every(({ acknowledged, sent, size }) => acknowledged <= sent && sent <= size))
+        assert.deepStrictEqual(events.slice(-2).map(({ _tag }) => _tag), ["Progress", "Uploaded"])
+        assert.deepStrictEqual(acknowledged.filter((count) => count === 8000), [8000])
+        // Who goes on begins where it was left, not at zero.
+        const last = left.filter(({ _tag }) => _tag === "Progress").at(-1)
+        const first = rest.find(({ _tag }) => _tag === "Progress")
+        assert(last?._tag === "Progress" && first?._tag === "Progress")
+        assert.isAbove(last.acknowledged, 1000)
+        assert.isAtLeast(first.acknowledged, last.acknowledged)
+      }))
+
+    scenario("S33: a slow looker-on holds nothing up, and sees the latest", () =>
       Effect.gen(function*() {
         const seen: Array<Upload.UploadEvent> = []
         yield* inject({ route: "chunk", fault: Fault.delay("1 second"), times: Infinity })

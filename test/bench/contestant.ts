@@ -48,7 +48,7 @@ const ours = (layer: keyof typeof layers, body: "bytes" | "stream" = "bytes") =>
   }).pipe(Effect.provide(panda(layer)), Effect.runPromise)
 
 /** What one would write by hand: two buffers, the next chunk read while the current one is sent. */
-const byHand = (send: (bytes: Uint8Array, range: string) => Promise<unknown>) => async (file: string) => {
+const byHand = (send: (bytes: Uint8Array<ArrayBuffer>, range: string) => Promise<unknown>) => async (file: string) => {
   const { size } = statSync(file)
   const handle = await open(file, "r")
   const buffers = [new Uint8Array(chunkSize), new Uint8Array(chunkSize)] as const
@@ -88,7 +88,7 @@ const contestants: Record<string, (file: string) => Promise<unknown>> = {
     })
     await body.text()
   }),
-  "by hand, node:http": byHand((bytes, range) =>
+  "by hand, node": byHand((bytes, range) =>
     new Promise((resolve, reject) => {
       const request = Http.request(
         `${origin}${put.path}`,
@@ -100,6 +100,15 @@ const contestants: Record<string, (file: string) => Promise<unknown>> = {
       request.on("error", reject).end(bytes)
     })
   ),
+  "by hand, fetch": byHand(async (bytes, range) => {
+    const response = await fetch(`${origin}${put.path}`, {
+      method: "PUT",
+      headers: headers(bytes, range),
+      body: bytes,
+      redirect: "error"
+    })
+    await response.text()
+  }),
   "tus-js-client": (file) =>
     new Promise((resolve, reject) => {
       new tus.Upload(createReadStream(file), {

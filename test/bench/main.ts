@@ -92,22 +92,18 @@ const curl = async (): Promise<Figures> => {
   return { seconds: (performance.now() - began) / 1000, cpu: NaN, memory: NaN }
 }
 
-/** Each with what a loop by hand over the same HTTP library is called, if there is one. */
-const entries: ReadonlyArray<readonly [name: string, loop: string | undefined, measure: () => Promise<Figures>]> = [
-  ["ours, undici", "by hand, undici", contestant("ours, undici")],
-  ["by hand, undici", undefined, contestant("by hand, undici")],
-  ["ours, node", "by hand, node:http", contestant("ours, node")],
-  ["by hand, node:http", undefined, contestant("by hand, node:http")],
-  ["ours, fetch", undefined, contestant("ours, fetch")],
-  ["ours, undici, slices", undefined, contestant("ours, undici, slices")],
-  ["tus-js-client", undefined, contestant("tus-js-client")],
-  ["curl -T", undefined, curl]
-]
+const layers = ["undici", "node", "fetch"]
+
+const entries: ReadonlyArray<readonly [name: string, measure: () => Promise<Figures>]> = [
+  ...layers.flatMap((layer) => [`ours, ${layer}`, `by hand, ${layer}`]),
+  "ours, undici, slices",
+  "tus-js-client"
+].map((name) => [name, contestant(name)] as const).concat([["curl -T", curl]])
 
 const uploads = async () => {
   const figures = new Map(entries.map(([name]) => [name, [] as Array<Figures>]))
   for (let round = 0; round < rounds; round++) {
-    for (const [name, , measure] of entries) figures.get(name)!.push(await measure())
+    for (const [name, measure] of entries) figures.get(name)!.push(await measure())
   }
   const of = (name: string, key: keyof Figures) => median(figures.get(name)!.map((figure) => figure[key]))
   /** How many times as fast, round by round: the machine is another from one minute to the next. */
@@ -117,11 +113,11 @@ const uploads = async () => {
         Math.min(...than.map((other) => figures.get(other)![round]!.seconds)) / seconds
       )
     ).toFixed(2)
-  console.table(entries.map(([name, loop]) => ({
+  console.table(entries.map(([name]) => ({
     "1 GiB, 5 MiB chunks": name,
     "MB/s": (1024 * MIB / 1e6 / of(name, "seconds")).toFixed(0),
-    "of best by hand": faster(name, ["by hand, undici", "by hand, node:http"]),
-    "of its own by hand": loop === undefined ? "" : faster(name, [loop]),
+    "of best by hand": faster(name, layers.map((layer) => `by hand, ${layer}`)),
+    "of the same by hand": name.startsWith("ours, ") ? faster(name, [`by hand, ${name.split(", ")[1]}`]) : "",
     "of tus": faster(name, ["tus-js-client"]),
     "of curl": faster(name, ["curl -T"]),
     "memory MiB": of(name, "memory").toFixed(0),
@@ -137,7 +133,7 @@ try {
 
   const [small, large] = [sparse("64MiB", 64 * MIB), sparse("4GiB", 4096 * MIB)]
   const memory = []
-  for (const name of ["ours, undici", "ours, node", "ours, fetch", "by hand, undici", "by hand, node:http"]) {
+  for (const name of layers.flatMap((layer) => [`ours, ${layer}`, `by hand, ${layer}`])) {
     const [few, many] = [await contestant(name, small)(), await contestant(name, large)()]
     memory.push({
       "peak memory above start, MiB": name,

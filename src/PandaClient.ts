@@ -505,9 +505,21 @@ export const make: Effect.Effect<
       const wire = input === undefined
         ? (params ?? {}) as Signature.Params
         : yield* encodeInput(name, input, params ?? {} as never)
+      /** Whether an earlier attempt may have been carried out all the same. */
+      let doubtful = false
       const answer = yield* exchange({ operation: name, method, path, params: wire, file }).pipe(
         synchronized,
+        Effect.tapError((error) =>
+          Effect.sync(() => {
+            doubtful ||= error.isRetryable && !mayRepeat(false)(error)
+          })
+        ),
         retrying(name, repeatable),
+        // What was perhaps deleted, and is not there now, is deleted.
+        Effect.catchIf(
+          (error) => method === "DELETE" && doubtful && error._tag === "PandaNotFound",
+          () => Effect.succeed({ status: 404, text: "" })
+        ),
         Effect.tapBoth({
           onSuccess: noteStatus,
           onFailure: (error) => "status" in error ? noteStatus(error) : Effect.void

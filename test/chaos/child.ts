@@ -1,11 +1,13 @@
 /**
- * An upload in a process of its own, which can be killed and whose memory can be measured. Tells in lines what happens.
+ * An upload in a process of its own, which can be killed or interrupted and whose memory can be measured. Tells in lines
+ * what happens.
  * It imports little, to be quick at work.
  */
 import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as Stream from "effect/Stream"
@@ -14,6 +16,7 @@ import * as PandaClient from "effect-panda/PandaClient"
 import * as Upload from "effect-panda/Upload"
 import * as UploadSource from "effect-panda/UploadSource"
 import * as UploadStore from "effect-panda/UploadStore"
+import * as Videos from "effect-panda/Videos"
 
 export interface Task {
   readonly port: number
@@ -24,6 +27,8 @@ export interface Task {
   /** Uploaded before, so that the memory that code needs is not counted. */
   readonly warmUp?: string
   readonly store?: { readonly directory: string; readonly leaseMillis: number }
+  /** Whether SIGUSR2 interrupts it, and two lists of videos beside it. Nothing ends the process then. */
+  readonly interruptible?: boolean
 }
 
 const task = JSON.parse(process.argv[2]!) as Task
@@ -75,4 +80,12 @@ const upload = Effect.gen(function*() {
   yield* tell(`grown ${(yield* peak) - before}`)
 })
 
-await Effect.runPromise(Effect.provide(upload, Layer.merge(client, NodeFileSystem.layer)))
+const services = Layer.merge(client, NodeFileSystem.layer)
+
+if (task.interruptible === true) {
+  const all = Effect.all([upload, Videos.list(), Videos.list()], { concurrency: "unbounded", discard: true })
+  const fiber = Effect.runFork(Effect.provide(all, services))
+  process.once("SIGUSR2", () => Effect.runFork(Effect.zipRight(Fiber.interrupt(fiber), tell("interrupted"))))
+} else {
+  await Effect.runPromise(Effect.provide(upload, services))
+}

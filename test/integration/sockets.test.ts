@@ -1,11 +1,7 @@
 /** Uploads over real sockets, on each HTTP layer: what goes over the wire, and what is left behind when it breaks. */
-import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
-import type * as HttpClient from "@effect/platform/HttpClient"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
-import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
-import { Effect, Exit, Fiber, Layer, Option, Redacted, Schedule, Stream } from "effect"
-import * as Credentials from "effect-panda/Credentials"
+import { Effect, Exit, Fiber, Layer, Option, Schedule, Stream } from "effect"
 import * as PandaClient from "effect-panda/PandaClient"
 import type { UploadError } from "effect-panda/PandaError"
 import * as Upload from "effect-panda/Upload"
@@ -18,8 +14,6 @@ import {
   ftruncateSync,
   mkdtempSync,
   openSync,
-  readdirSync,
-  readlinkSync,
   rmSync,
   truncateSync,
   unlinkSync,
@@ -29,24 +23,10 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import type { Task } from "../chaos/child.js"
 import { bundle } from "../chaos/childProcess.js"
+import { clientAt, opened, until, ways } from "./client.js"
 import * as RawServer from "./rawServer.js"
 
 const MIB = 1024 * 1024
-
-interface Way {
-  readonly name: string
-  readonly layer: Task["http"]
-  readonly body: "bytes" | "stream"
-  readonly http: Layer.Layer<HttpClient.HttpClient>
-}
-
-const ways: ReadonlyArray<Way> = [
-  { name: "undici", layer: "undici", body: "bytes", http: NodeHttpClient.layerUndici },
-  { name: "undici, stream", layer: "undici", body: "stream", http: NodeHttpClient.layerUndici },
-  { name: "node", layer: "node", body: "bytes", http: NodeHttpClient.layer },
-  { name: "node, stream", layer: "node", body: "stream", http: NodeHttpClient.layer },
-  { name: "fetch", layer: "fetch", body: "bytes", http: FetchHttpClient.layer }
-]
 
 const bytesOf = (size: number) => {
   const bytes = Buffer.allocUnsafe(size)
@@ -78,40 +58,12 @@ afterAll(() => {
   process.off("warning", onWarning)
 })
 
-/** How often a file is open in this process. */
-const opened = (path: string) =>
-  readdirSync("/proc/self/fd").filter((fd) => {
-    try {
-      return readlinkSync(`/proc/self/fd/${fd}`).startsWith(path)
-    } catch {
-      return false
-    }
-  }).length
-
-const until = (what: string, is: () => boolean) =>
-  Effect.suspend(() => is() ? Effect.void : Effect.fail(what)).pipe(
-    Effect.retry(Schedule.spaced("5 millis")),
-    Effect.timeoutFail({ duration: "10 seconds", onTimeout: () => `never: ${what}` })
-  )
-
 const quick = Schedule.intersect(Schedule.spaced("20 millis"), Schedule.recurs(8))
 
 describe.each(ways)("$name", ({ body, http, layer }) => {
   const options: Upload.Options = { body, chunkSize: 100_000, retry: quick }
 
-  const clientOf = (server: RawServer.RawServer) =>
-    PandaClient.layer.pipe(
-      Layer.provide(
-        Credentials.layer({
-          accessKey: "access",
-          secretKey: Redacted.make("secret"),
-          cloudId: "cloud",
-          host: "127.0.0.1",
-          port: server.port
-        })
-      ),
-      Layer.provide(http)
-    )
+  const clientOf = ({ port }: RawServer.RawServer) => clientAt(port, http)
 
   /** Runs an upload to its end, with an HTTP layer of its own. */
   const run = (

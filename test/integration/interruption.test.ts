@@ -1,0 +1,322 @@
+/** Over real sockets: what an interruption leaves behind, whatever it interrupts. */
+import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
+import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
+import { Deferred, Effect, Fiber, Layer, Schedule } from "effect"
+import * as Upload from "effect-panda/Upload"
+import * as UploadSource from "effect-panda/UploadSource"
+import { spawn } from "node:child_process"
+import { closeSync, ftruncateSync, mkdtempSync, openSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import type { Task } from "../chaos/child.js"
+import { bundle } from "../chaos/childProcess.js"
+import { operations } from "../client/operations.js"
+import { clientAt, opened, until, ways } from "./client.js"
+import * as RawServer from "./rawServer.js"
+
+const MIB = 1024 * 1024
+/** More than the system's buffers take, so that it does not leave us at once; and one of three chunks. */
+const SIZES = { large: 32 * MIB, small: 250_000 }
+const CHUNK = 100_000
+
+/**
+ * Milliseconds within which the server sees its socket close: the median, since a machine that does something else at
+ * the moment adds what it likes.
+ */
+const PROMISED = 50
+/** Each time. What a busy machine adds is far less, and what would close it if the interruption did not, 30 s, far more. */
+const EVER = 2000
+/** Of an upload in each of its phases, on each way: enough for a median. */
+const TIMES = 7
+
+let folder: string
+let child: Effect.Effect.Success<ReturnType<typeof bundle>>
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), "effect-panda-interruption-"))
+  child = await Effect.runPromise(bundle(folder))
+  for (const [name, size] of Object.entries(SIZES)) {
+    const fd = openSync(join(folder, name), "w")
+    ftruncateSync(fd, size)
+    closeSync(fd)
+  }
+})
+afterAll(() => rmSync(folder, { recursive: true }))
+
+/** At which exchange a server stops, and how. */
+interface Stop {
+  readonly what: string
+  /**
+   * Says `ready` once it has stopped, and gives what it does when the client is about to leave. Otherwise whether it
+   * has answered by itself.
+   */
+  readonly at: (exchange: RawServer.Exchange, ready: () => void) => boolean | (() => void)
+}
+
+const nothing = () => {}
+
+/** A server that stops somewhere, and a way to interrupt what it stops. */
+const stopping = Effect.gen(function*() {
+  let at: (exchange: RawServer.Exchange) => boolean = () => false
+  const server = yield* RawServer.make({ instead: (exchange) => at(exchange), countOnly: true })
+
+  /** Milliseconds from the interruption to the close of the socket, as the server sees it. */
+  const interrupt = <A, E, R>(effect: Effect.Effect<A, E, R>, stop: Stop) =>
+    Effect.gen(function*() {
+      const stopped = yield* Deferred.make<void>()
+      let closed: number | undefined
+      let leave = nothing
+      let taken = false
+      at = (exchange) => {
+        const last = !taken && stop.at(exchange, () => Deferred.unsafeDone(stopped, Effect.void))
+        if (typeof last === "boolean") return last
+        taken = true
+        leave = last
+        exchange.request.socket.once("close", () => {
+          closed = performance.now()
+        })
+        return true
+      }
+      const fiber = yield* Effect.fork(effect)
+      yield* Effect.raceFirst(
+        Deferred.await(stopped),
+        Effect.zipRight(Fiber.await(fiber), Effect.fail("it has ended by itself"))
+      )
+      const open = opened(folder)
+      const from = performance.now()
+      leave()
+      yield* Fiber.interrupt(fiber)
+      const left = opened(folder)
+      yield* until(`the socket is closed, ${stop.what}`, () => closed !== undefined)
+      return { millis: closed! - from, open, left }
+    })
+  return { server, interrupt }
+})
+
+const inTime = (what: string, samples: ReadonlyArray<number>) => {
+  const sorted = [...samples].sort((a, b) => a - b)
+  const [median, most] = [sorted[sorted.length >> 1]!, sorted.at(-1)!]
+  console.log(`${what}: closed after ${median.toFixed(1)} ms, ${most.toFixed(1)} ms at most, of ${samples.length}`)
+  assert.isAtMost(median, PROMISED, what)
+  assert.isAtMost(most, EVER, what)
+}
+
+const silences: ReadonlyArray<Stop> = [
+  {
+    what: "before an answer",
+    at: ({ request }, ready) => {
+      request.resume().on("end", ready)
+      return nothing
+    }
+  },
+  {
+    what: "within the head",
+    at: ({ request }, ready) => {
+      request.resume().on("end", () => request.socket.write("HTTP/1.1 200 OK\r\n", ready))
+      return nothing
+    }
+  },
+  {
+    what: "within the body",
+    at: ({ request, response }, ready) => {
+      request.resume().on("end", () => {
+        response.writeHead(200, { "content-length": 100 })
+        response.write("[", ready)
+      })
+      return nothing
+    }
+  }
+]
+
+describe.each(ways.filter(({ body }) => body === "bytes"))("each operation, $name", ({ http, name }) => {
+  it.scopedLive.each(silences)("$what", (stop) =>
+    Effect.gen(function*() {
+      const { interrupt, server } = yield* stopping
+      const client = yield* Layer.build(clientAt(server.port, http))
+      const samples = yield* Effect.forEach(
+        operations,
+        ({ run }) => Effect.map(Effect.provide(interrupt(run, stop), client), ({ millis }) => millis)
+      )
+      // Time for what should not come: a first retry comes within 200 ms.
+      yield* Effect.sleep("300 millis")
+      assert.lengthOf(server.seen, operations.length)
+      inTime(`${name}, ${stop.what}`, samples)
+    }))
+})
+
+interface Phase extends Stop {
+  readonly file: keyof typeof SIZES
+  /** Requests before it. */
+  readonly before: number
+}
+
+const phases: ReadonlyArray<Phase> = [
+  {
+    what: "creating",
+    file: "small",
+    before: 0,
+    at: ({ request, seen: { kind } }, ready) => {
+      if (kind !== "create") return false
+      request.resume().on("end", ready)
+      return nothing
+    }
+  },
+  {
+    what: "in the middle of a chunk",
+    file: "large",
+    before: 1,
+    at: ({ request, seen: { kind } }, ready) => {
+      if (kind !== "chunk") return false
+      let received = 0
+      let leaving = false
+      request.on("data", ({ length }: Buffer) => {
+        received += length
+        if (received < MIB || leaving) return
+        // As over a slow line. It has to read on, or it would not learn that the client has left.
+        request.pause()
+        ready()
+      })
+      return () => {
+        leaving = true
+        request.resume()
+      }
+    }
+  },
+  {
+    what: "asking how far it is",
+    file: "small",
+    before: 2,
+    at: ({ request, response, seen: { kind } }, ready) => {
+      if (kind === "create") return false
+      request.resume()
+      if (kind === "probe") {
+        request.on("end", ready)
+        return nothing
+      }
+      request.on("end", () => response.writeHead(503, { "content-length": 0 }).end())
+      return true
+    }
+  },
+  {
+    what: "finalising",
+    file: "small",
+    before: 3,
+    at: ({ request, seen }, ready) => {
+      const [range] = RawServer.valuesOf(seen, "content-range")
+      if (range !== `bytes ${2 * CHUNK}-${SIZES.small - 1}/${SIZES.small}`) return false
+      request.resume().on("end", ready)
+      return nothing
+    }
+  }
+]
+
+const quick = Schedule.intersect(Schedule.spaced("20 millis"), Schedule.recurs(8))
+
+describe.each(ways)("an upload, $name", ({ body, http, name }) => {
+  const upload = (file: keyof typeof SIZES) =>
+    Effect.gen(function*() {
+      const source = yield* UploadSource.fromFile(join(folder, file))
+      const chunkSize = file === "large" ? SIZES.large : CHUNK
+      return yield* Upload.video(Upload.start(source, { body, chunkSize, retry: quick }))
+    })
+
+  it.scopedLive.each(phases)("$what", (phase) =>
+    Effect.gen(function*() {
+      const { interrupt, server } = yield* stopping
+      const client = yield* Layer.build(clientAt(server.port, http))
+      const interrupted = Effect.provide(interrupt(upload(phase.file), phase), client)
+      const samples = yield* Effect.replicateEffect(interrupted, TIMES)
+      assert.deepStrictEqual(samples.map(({ open, left }) => [open, left]), samples.map(() => [1, 0]))
+      yield* Effect.sleep("300 millis")
+      assert.lengthOf(server.seen, TIMES * (phase.before + 1))
+      inTime(`${name}, ${phase.what}`, samples.map(({ millis }) => millis))
+    }).pipe(Effect.provide(NodeFileSystem.layer)))
+
+  it.scopedLive("at any moment, from before its first request on", () =>
+    Effect.gen(function*() {
+      const server = yield* RawServer.make({ countOnly: true })
+      const requests: Array<number> = []
+      // However slow the machine is, it gets to a request.
+      for (let turns = 0; turns < 40 || requests.every((count) => count === 0); turns++) {
+        const before = server.seen.length
+        const fiber = yield* Effect.fork(Effect.provide(upload("small"), clientAt(server.port, http)))
+        for (let turn = 0; turn < turns; turn++) yield* Effect.promise(() => new Promise(setImmediate))
+        yield* Fiber.interrupt(fiber)
+        assert.strictEqual(opened(folder), 0)
+        requests.push(server.seen.length - before)
+      }
+      assert.include(requests, 0)
+      const all = server.seen.length
+      yield* Effect.sleep("300 millis")
+      assert.lengthOf(server.seen, all)
+    }).pipe(Effect.provide(NodeFileSystem.layer)))
+})
+
+describe.each(ways)("a process, $name", ({ body, layer }) => {
+  const waiting: Stop = {
+    what: "waiting to ask again",
+    at: ({ request, response, seen: { kind } }, ready) => {
+      if (kind !== "chunk") return false
+      request.resume().on("end", () => {
+        response.writeHead(503, { "content-length": 0, "retry-after": "30" }).end(ready)
+      })
+      return true
+    }
+  }
+  const stops = [...phases.filter(({ file }) => file === "small"), waiting]
+
+  it.scopedLive.each(stops)("that is interrupted while $what ends by itself", (stop) =>
+    Effect.gen(function*() {
+      const stopped = yield* Deferred.make<void>()
+      const listed = yield* Deferred.make<void>()
+      const limited = yield* Deferred.make<void>()
+      let lists = 0
+      const server = yield* RawServer.make({
+        countOnly: true,
+        instead: (exchange) => {
+          if (exchange.seen.kind !== "other") {
+            return stop.at(exchange, () => Deferred.unsafeDone(stopped, Effect.void)) !== false
+          }
+          // One list is not answered, the other is to be asked for again.
+          if (lists++ === 0) Deferred.unsafeDone(listed, Effect.void)
+          else {
+            exchange.response.writeHead(429, { "content-length": 0, "retry-after": "30" }).end(() =>
+              Deferred.unsafeDone(limited, Effect.void)
+            )
+          }
+          return true
+        }
+      })
+      const task: Task = {
+        port: server.port,
+        file: join(folder, "small"),
+        chunkSize: CHUNK,
+        http: layer,
+        body,
+        interruptible: true
+      }
+      const running = yield* Effect.acquireRelease(
+        Effect.sync(() => spawn(process.execPath, child(task), { stdio: ["ignore", "pipe", "inherit"] })),
+        (running) => Effect.sync(() => running.kill("SIGKILL"))
+      )
+      let out = ""
+      running.stdout.on("data", (text) => {
+        out += text
+      })
+      const ended = Effect.async<number | NodeJS.Signals | null>((resume) => {
+        running.once("exit", (code, signal) => resume(Effect.succeed(code ?? signal)))
+      })
+      const ending = yield* Effect.fork(ended)
+      yield* Effect.raceFirst(
+        Effect.all([stopped, listed, limited].map((all) => Deferred.await(all))),
+        Effect.flatMap(Fiber.join(ending), (code) => Effect.fail(`it has ended by itself: ${code}`))
+      )
+      // Time to hear of the answers there were.
+      yield* Effect.sleep("100 millis")
+      const requests = server.seen.length
+      running.kill("SIGUSR2")
+      // What it left running would keep it for as long as it waits: 30 seconds, whatever it is.
+      const code = yield* Effect.timeout(Fiber.join(ending), "15 seconds")
+      assert.deepStrictEqual([code, out], [0, "interrupted\n"])
+      assert.lengthOf(server.seen, requests)
+    }))
+})

@@ -38,7 +38,7 @@ const ending = <A, R>(effect: Effect.Effect<A, PandaError, R>) =>
   }))
 
 /** All at the same moment, so that nothing grows back meanwhile. */
-const atOnce = Schedule.recurs(300)
+const atOnce = Schedule.recurs(100)
 
 /** How many retries are left in an outage, found out by making them. */
 const left = Videos.list().pipe(
@@ -250,9 +250,9 @@ describe("withRetryBudget", () => {
     Effect.gen(function*() {
       yield* outage
       const requests = yield* PandaClient.withRetryBudget(left, "unlimited")
-      assert.strictEqual(requests, 300)
+      assert.strictEqual(requests, 100)
       assert.strictEqual(yield* left, capacity)
-      assert.strictEqual(yield* PandaClient.withRetryBudget(left, "unlimited"), 300)
+      assert.strictEqual(yield* PandaClient.withRetryBudget(left, "unlimited"), 100)
     })
   )
 })

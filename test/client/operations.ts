@@ -1,5 +1,5 @@
 /** The table of operations: each with arguments, and with the request that it makes of them. */
-import { Effect, Redacted, Schema, Stream } from "effect"
+import { type Effect, Redacted, Schema, Stream } from "effect"
 import {
   Clouds,
   Encodings,

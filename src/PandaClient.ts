@@ -313,16 +313,28 @@ interface Sending {
 
 const parseJson = Schema.decode(Schema.parseJson())
 
+/**
+ * What fetch is to do with a redirect, which would carry the signature elsewhere: to fail, since for `manual` it keeps
+ * the body in memory as if it were to repeat it. Cloudflare's Workers know no `error`, and would send nothing.
+ */
+const redirectMode = (): RequestRedirect => {
+  try {
+    return new Request("http://localhost", { redirect: "error" }).redirect
+  } catch {
+    return "manual"
+  }
+}
+
+/** Other HTTP layers do not ask for a `Fetch`, and follow no redirects. */
 const withoutRedirects = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-  Effect.flatMap(
-    Effect.serviceOption(FetchHttpClient.RequestInit),
-    (init) =>
-      Effect.provideService(effect, FetchHttpClient.RequestInit, {
-        ...Option.getOrUndefined(init),
-        // A redirect would carry the signature elsewhere, and fetch keeps the body in memory to be able to repeat it.
-        redirect: "error"
-      })
-  )
+  Effect.flatMap(Effect.serviceOption(FetchHttpClient.Fetch), (given) => {
+    const fetch = Option.getOrElse(given, () => globalThis.fetch)
+    return Effect.provideService(
+      effect,
+      FetchHttpClient.Fetch,
+      (input, init) => fetch(input, { ...init, redirect: redirectMode() })
+    )
+  })
 
 /** Shows no value: it may be a secret, and of any length. */
 const inputError = (operation: string) => (error: ParseResult.ParseError) => {

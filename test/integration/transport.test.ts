@@ -252,3 +252,33 @@ describe.each(layers)("$name", ({ http }) => {
       )
     ))
 })
+
+it.scopedLive("a fetch that knows no redirect: \"error\", as that of Cloudflare's Workers, follows no redirect", () =>
+  Effect.gen(function*() {
+    const { Request: Spec } = globalThis
+    class Worker extends Spec {
+      constructor(input: RequestInfo | URL, init?: RequestInit) {
+        if (init?.redirect === "error") throw new TypeError("Invalid redirect value, must be one of follow or manual")
+        super(input, init)
+      }
+    }
+    yield* Effect.acquireRelease(
+      Effect.sync(() => void (globalThis.Request = Worker)),
+      () => Effect.sync(() => void (globalThis.Request = Spec))
+    )
+    const http = FetchHttpClient.layer.pipe(
+      Layer.merge(Layer.succeed(FetchHttpClient.Fetch, (input, init) => fetch(new Worker(input, init))))
+    )
+    const elsewhere = yield* listen((socket) => socket.end(`${head("content-length: 2")}[]`))
+    const here = yield* listen((socket) => socket.end(`${head("content-length: 2")}[]`))
+    const moved = yield* listen((socket) =>
+      socket.end(
+        `HTTP/1.1 307 Moved\r\nlocation: http://127.0.0.1:${elsewhere.port}/v2/videos.json\r\ncontent-length: 0\r\n\r\n`
+      )
+    )
+    const listFrom = ({ port }: { readonly port: number }) =>
+      Videos.list().pipe(PandaClient.withRetry("none"), Effect.provide(client(http, { host: "127.0.0.1", port })))
+    assert.deepStrictEqual(yield* listFrom(here), [])
+    assert.strictEqual((yield* Effect.flip(listFrom(moved)))._tag, "PandaRejected")
+    assert.strictEqual(elsewhere.connections(), 0)
+  }))

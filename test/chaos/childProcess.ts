@@ -9,11 +9,12 @@ interface Bundler {
   readonly build: (options: Readonly<Record<string, unknown>>) => Promise<unknown>
 }
 
+// tsx brings a bundler with it.
+export const { build }: Bundler = createRequire(createRequire(import.meta.url).resolve("tsx"))("esbuild")
+
 /** Into this folder; gives the arguments that Node needs to run it. */
 export const bundle = (folder: string): Effect.Effect<(task: Task) => ReadonlyArray<string>> =>
   Effect.promise(async () => {
-    // tsx brings a bundler with it.
-    const { build }: Bundler = createRequire(createRequire(import.meta.url).resolve("tsx"))("esbuild")
     const outfile = join(folder, "child.mjs")
     await build({
       entryPoints: [fileURLToPath(new URL("./child.ts", import.meta.url))],

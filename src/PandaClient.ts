@@ -262,12 +262,12 @@ export type TransformRequest = (
 const SLOWEST = 16 * 1024
 
 const requests = Metric.counter("panda_requests", {
-  description: "Attempts of API requests, by operation and outcome",
+  description: "Requests that were sent, by operation and outcome",
   incremental: true
 })
 
 const retries = Metric.counter("panda_retries", {
-  description: "API requests sent again, by operation",
+  description: "Failures after which an operation or an upload went on, by operation",
   incremental: true
 })
 
@@ -275,6 +275,22 @@ const overBudget = Metric.counter("panda_retries_over_budget", {
   description: "API requests not sent again because the retry budget was used up, by operation",
   incremental: true
 })
+
+/**
+ * Counts a request by what came of it: `success`, or the tag of its error.
+ *
+ * @internal
+ */
+export const countRequest = (operation: string, outcome: string): Effect.Effect<void> =>
+  Metric.increment(requests).pipe(Effect.tagMetrics({ operation, outcome }))
+
+/**
+ * Counts a failure after which it is tried again.
+ *
+ * @internal
+ */
+export const countRetry = (operation: string): Effect.Effect<void> =>
+  Metric.increment(retries).pipe(Effect.tagMetrics({ operation }))
 
 /**
  * Delays by the schedule, or by the error's `Retry-After` where it has one.
@@ -286,6 +302,22 @@ export const honourRetryAfter = <Out, In, R>(schedule: Schedule.Schedule<Out, In
     const asked = typeof error === "object" && error !== null && "retryAfter" in error ? error.retryAfter : undefined
     return Duration.isDuration(asked) ? asked : delay
   })
+
+/**
+ * Logs and counts each time that a schedule, over an error that it gives back, lets something happen again.
+ *
+ * @internal
+ */
+export const noted =
+  (operation: string) =>
+  <E extends { readonly message: string }, In, R>(schedule: Schedule.Schedule<E, In, R>): Schedule.Schedule<E, In, R> =>
+    Schedule.onDecision(schedule, (error, decision) =>
+      ScheduleDecision.isDone(decision)
+        ? Effect.void
+        : Effect.zipRight(
+          Effect.logDebug(`Panda.${operation}: sending again`, error.message),
+          countRetry(operation)
+        ))
 
 /** A request that is not repeatable is sent again only if it surely was not carried out (design 7). */
 const mayRepeat = (repeatable: boolean) => (error: PandaError): boolean => {
@@ -431,15 +463,12 @@ export const make: Effect.Effect<
         onTimeout: () => new PandaTransportError({ operation, reason: "Timeout", ambiguous: true, host: origin })
       }))
 
-  const count = (operation: string, outcome: string) =>
-    Metric.increment(requests).pipe(Effect.tagMetrics({ operation, outcome }))
-
   const attempt = (operation: string, file?: File) => <A, E extends PandaError>(effect: Effect.Effect<A, E>) =>
     effect.pipe(
       timely(operation, file),
       Effect.tapBoth({
-        onSuccess: () => count(operation, "success"),
-        onFailure: (error) => count(operation, error._tag)
+        onSuccess: () => countRequest(operation, "success"),
+        onFailure: (error) => countRequest(operation, error._tag)
       }),
       Effect.withSpan("Panda.attempt", { kind: "client", captureStackTrace: false })
     )
@@ -491,24 +520,22 @@ export const make: Effect.Effect<
         honourRetryAfter(policy).pipe(
           Schedule.whileInput(mayRepeat(repeatable)),
           Schedule.whileInputEffect(affordable(operation)),
-          Schedule.onDecision((error, decision) =>
-            ScheduleDecision.isDone(decision) ? Effect.void : Effect.zipRight(
-              Effect.logDebug(`Panda.${operation}: sending again`, error.message),
-              Metric.increment(retries).pipe(Effect.tagMetrics({ operation }))
-            )
-          )
+          noted(operation)
         )
       )).pipe(Effect.zipLeft(Effect.flatMap(CurrentRetryBudget, account.earn)))
 
   const traced = (operation: string, method: string, path: Path) => <A, E, R>(effect: Effect.Effect<A, E, R>) =>
-    Effect.withSpan(effect, `Panda.${operation}`, {
-      captureStackTrace: false,
-      attributes: {
-        "http.request.method": method,
-        "server.address": credentials.host,
-        ...(Either.isRight(path) ? { "url.path": path.right } : {})
-      }
-    })
+    effect.pipe(
+      Effect.annotateLogs("panda.operation", operation),
+      Effect.withSpan(`Panda.${operation}`, {
+        captureStackTrace: false,
+        attributes: {
+          "http.request.method": method,
+          "server.address": credentials.host,
+          ...(Either.isRight(path) ? { "url.path": path.right } : {})
+        }
+      })
+    )
 
   const request: PandaClient.Service["request"] = (operation) => {
     const { file, input, method, name, params, repeatable = method !== "POST", result } = operation

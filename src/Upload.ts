@@ -98,7 +98,7 @@ export const defaultRetry: Schedule.Schedule<unknown, UploadError> = Schedule.ex
 /** Bytes: more than that in a chunk, and losing one hurts. */
 const LARGEST_CHUNK = 512 * 1024 * 1024
 
-const duration = Metric.timer("panda_upload_duration", "Time that uploads took, from their start or resumption")
+const duration = Metric.timer("panda_upload_duration", "Time that uploads took that succeeded")
 
 /**
  * Uploads a source. The stream ends with `Uploaded`; interrupting it stops the upload and leaves it resumable.
@@ -188,14 +188,16 @@ export const abort = (
 ): Effect.Effect<void, UploadError, PandaClient.PandaClient> =>
   Effect.gen(function*() {
     yield* UploadSession.abort(state.location, { timeout: options.stallTimeout ?? "30 seconds" }).pipe(
-      Effect.retry({
-        schedule: PandaClient.honourRetryAfter(options.retry ?? defaultRetry),
-        while: (error) => error.isRetryable
-      })
+      Effect.retry(
+        PandaClient.honourRetryAfter(options.retry ?? defaultRetry).pipe(
+          Schedule.whileInput((error) => error.isRetryable),
+          PandaClient.noted("Upload.abort")
+        )
+      )
     )
     const store = yield* Effect.serviceOption(UploadStore.UploadStore)
     if (Option.isSome(store)) yield* store.value.remove(yield* keyOf(state.name, state.fingerprint))
-  }).pipe(transforming(options))
+  }).pipe(transforming(options), observed("Upload.abort", state.name))
 
 /**
  * What `many` tells of one of its files, with what all of them have come to.
@@ -497,6 +499,7 @@ const events = (
     const box = yield* mailbox.make<UploadEvent, UploadError>((event, last) =>
       event._tag === "Progress" && last._tag === "Progress"
     )
+    const emit = (event: UploadEvent) => Effect.zipRight(note(operation, event), box.offer(event))
     const shared = yield* bandwidth.CurrentBandwidth
     const own = options.bandwidth === undefined ? undefined : yield* bandwidth.make(options.bandwidth)
 
@@ -513,28 +516,52 @@ const events = (
         onExpired: options.onExpired ?? "fail",
         onChanged: options.onChanged ?? "fail",
         save: options.onState ?? (() => Effect.void),
-        emit: box.offer
+        emit
       })
       const video = yield* choose({
         fingerprint: UploadSource.fingerprint(source, handle),
         begin: Effect.gen(function*() {
           const state = yield* open(options)
-          yield* box.offer(UploadEvent.Started({ state }))
+          yield* emit(UploadEvent.Started({ state }))
           return yield* run(state, "Send")
         }),
-        goOn: (state) => Effect.zipRight(box.offer(UploadEvent.Resumed({ state })), run(state, "Probe"))
+        goOn: (state) => Effect.zipRight(emit(UploadEvent.Resumed({ state })), run(state, "Probe"))
       })
-      yield* box.offer(UploadEvent.Uploaded({ video }))
+      yield* emit(UploadEvent.Uploaded({ video }))
     }).pipe(
       Effect.scoped,
       transforming(options),
       Metric.trackDuration(duration),
-      Effect.withSpan(`Panda.${operation}`, { captureStackTrace: false, attributes: { "panda.file": source.name } }),
+      observed(operation, source.name),
       Effect.onExit(box.end)
     )
     yield* Effect.forkScoped(upload)
     return box.stream
   }))
+
+/** What logs, the upload's span and the metrics tell of an event. Of progress its chunks tell. */
+const note = (operation: string, event: UploadEvent): Effect.Effect<void> => {
+  const log = Effect.suspend(() => Effect.logDebug(`Panda.${operation}: ${describe(event)}`))
+  switch (event._tag) {
+    case "Progress":
+      return Effect.void
+    case "Started":
+    case "Resumed":
+      return Effect.zipRight(Effect.annotateCurrentSpan("panda.size", event.state.fingerprint.size), log)
+    case "Retrying":
+      return Effect.zipRight(PandaClient.countRetry(operation), log)
+    case "Uploaded":
+      return Effect.zipRight(Effect.annotateCurrentSpan("panda.video.id", event.video.id), log)
+    default:
+      return log
+  }
+}
+
+const observed = (operation: string, file: string) => <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+  effect.pipe(
+    Effect.annotateLogs({ "panda.operation": operation, "panda.file": file }),
+    Effect.withSpan(`Panda.${operation}`, { captureStackTrace: false, attributes: { "panda.file": file } })
+  )
 
 const transforming =
   ({ transformRequest }: Pick<Options, "transformRequest">) => <A, E, R>(effect: Effect.Effect<A, E, R>) =>

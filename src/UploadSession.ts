@@ -219,7 +219,8 @@ export const send = (
     "chunk",
     location,
     Effect.sleep(timeout),
-    (url) => put(url, chunk, HttpBody.uint8Array(chunk.bytes, "application/octet-stream"))
+    (url) => put(url, chunk, HttpBody.uint8Array(chunk.bytes, "application/octet-stream")),
+    placeOf(chunk)
   )
 
 /**
@@ -264,18 +265,27 @@ export const sendSlices = (
       return left <= 0 ? Effect.void : Effect.zipRight(Effect.sleep(Math.ceil(left)), stillness)
     })
 
-    return exchange("chunk", location, stillness, (url) =>
-      put(
-        url,
-        chunk,
-        HttpBody.stream(Stream.repeatEffectChunkOption(slice), "application/octet-stream", byteLength)
-      ))
+    return exchange(
+      "chunk",
+      location,
+      stillness,
+      (url) =>
+        put(
+          url,
+          chunk,
+          HttpBody.stream(Stream.repeatEffectChunkOption(slice), "application/octet-stream", byteLength)
+        ),
+      placeOf(chunk)
+    )
   })
 
 const SLICE = { least: 4 * 1024, most: 64 * 1024 }
 
 /** Bytes a second: who is faster takes a slice within the stall timeout, and so does not seem to stand still. */
 const SLOWEST = 512
+
+/** As its span has it. */
+const placeOf = ({ bytes, offset }: Chunk) => ({ "panda.offset": offset, "panda.length": bytes.byteLength })
 
 const put = (url: string, { bytes, offset, size }: Chunk, body: HttpBody.HttpBody) =>
   HttpClientRequest.put(url, {
@@ -297,10 +307,20 @@ export const abort = (
     const answer = yield* answerTo("abort", location, Effect.sleep(timeout), (url) => HttpClientRequest.del(url))
     const error = Option.filter(yield* failure("abort", answer), ({ _tag }) => _tag !== "PandaSessionExpired")
     if (Option.isSome(error)) return yield* error.value
-  }).pipe(traced("abort"))
+  }).pipe(
+    Effect.tapBoth({ onSuccess: () => counted("abort", "success"), onFailure: ({ _tag }) => counted("abort", _tag) }),
+    observed("abort")
+  )
 
-const traced = (kind: string) => <A, E, R>(effect: Effect.Effect<A, E, R>) =>
-  Effect.withSpan(effect, `Panda.UploadSession.${kind}`, { kind: "client", captureStackTrace: false })
+const counted = (kind: string, outcome: string) => PandaClient.countRequest(nameOf(kind), outcome)
+
+/** Not by the session's id: in the locations that Panda documents it is what is secret. */
+const observed =
+  (kind: string, attributes: Readonly<Record<string, unknown>> = {}) => <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+    effect.pipe(
+      Effect.annotateLogs("panda.operation", nameOf(kind)),
+      Effect.withSpan(`Panda.${nameOf(kind)}`, { kind: "client", captureStackTrace: false, attributes })
+    )
 
 const nameOf = (kind: string) => `UploadSession.${kind}`
 
@@ -308,14 +328,21 @@ const exchange = (
   kind: string,
   location: Redacted.Redacted<string>,
   expiry: Effect.Effect<void>,
-  request: (url: string) => HttpClientRequest.HttpClientRequest
+  request: (url: string) => HttpClientRequest.HttpClientRequest,
+  attributes?: Readonly<Record<string, unknown>>
 ): Effect.Effect<Exchange, PandaUploadProtocolError, PandaClient.PandaClient> =>
   Effect.gen(function*() {
     const answered = yield* Effect.either(answerTo(kind, location, expiry, request))
     if (Either.isLeft(answered)) return { reply: Either.left(answered.left), location: Option.none() }
     const answer = answered.right
     return { reply: yield* interpret(kind, answer), location: yield* moved(kind, location, answer) }
-  }).pipe(traced(kind))
+  }).pipe(
+    Effect.tapBoth({
+      onSuccess: ({ reply }) => counted(kind, Either.isLeft(reply) ? reply.left._tag : "success"),
+      onFailure: ({ _tag }) => counted(kind, _tag)
+    }),
+    observed(kind, attributes)
+  )
 
 /** A request on the location and its whole answer, whatever its status. */
 const answerTo = (
@@ -328,9 +355,11 @@ const answerTo = (
     const { httpClient } = yield* PandaClient.PandaClient
     const transform = yield* PandaClient.CurrentTransform
     const url = Redacted.value(location)
-    const host = new URL(url).origin
+    const { hostname, origin: host } = new URL(url)
     return yield* Effect.gen(function*() {
-      const response = yield* httpClient.execute(yield* transform(request(url)))
+      const unsent = request(url)
+      yield* Effect.annotateCurrentSpan({ "http.request.method": unsent.method, "server.address": hostname })
+      const response = yield* httpClient.execute(yield* transform(unsent))
       const text = yield* body.text(response)
       yield* Effect.annotateCurrentSpan("http.response.status_code", response.status)
       return { status: response.status, headers: response.headers, text: Option.getOrElse(text, () => "") }

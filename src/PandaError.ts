@@ -742,6 +742,10 @@ const httpDate = (text: string): Option.Option<DateTime.Utc> =>
 
 const EXCERPT = 300
 
+/** With its value, in a query, a form, JSON, or what Ruby prints, also where these are escaped once more. */
+const NAMED_SECRET =
+  /((?:signature|token|location|_key)(?:[\\"']|%22|&[\w#]+;)*\s*(?:=>?|:|%3[DA])\s*(?:[\\"']|%22|&[\w#]+;)*)[^\s&\\"'<>,}]+/gi
+
 /**
  * The beginning of what a server sent, in one line, without what it may have echoed of a request.
  *
@@ -750,12 +754,9 @@ const EXCERPT = 300
 export const excerpt = (text: string): string => {
   const line = text
     .slice(0, 4 * EXCERPT)
-    .replace(
-      /((?:signature|token|access_key|secret_key)[\\"']*\s*(?:=|:|%3D)\s*[\\"']*)[^\s&\\"'<>,}]+/gi,
-      "$1<redacted>"
-    )
+    .replace(NAMED_SECRET, "$1<redacted>")
     .replace(/\bclou_\w+/g, "<redacted>")
-    .replace(/https?:(?:\\*\/){2}[^\s"'<>]*/gi, "<redacted url>")
+    .replace(/https?(?::|%3A)(?:\\*\/|%2F){2}[^\s"'<>]*/gi, "<redacted url>")
     .replace(/(\/[^\s"'<>?]*\?)[^\s"'<>]+/g, "$1<redacted>")
     .replace(/\s+/g, " ")
     .trim()

@@ -206,6 +206,12 @@ describe("fromAnswer", () => {
       `GET https://vm-1.upload.example/upload/session?id=${CANARY} failed`,
       `Cannot PUT /upload/session?id=${CANARY}`,
       `http:\\/\\/vm-1.upload.example\\/upload?id=${CANARY}`,
+      `url=http%3A%2F%2Fvm-1.upload.example%2Fupload%3Fid%3D${CANARY}`,
+      `{"id":"1","location":"/upload/${CANARY}"}`,
+      `{"encryption_key":"${CANARY}"}`,
+      `%7B%22aws_secret_key%22%3A%22${CANARY}%22%7D`,
+      `<pre>Parameters: {&quot;signature&quot;=&gt;&quot;${CANARY}&quot;}</pre>`,
+      `{:token=>"${CANARY}"}`,
       `${"x".repeat(299)} signature=${CANARY}`
     ]
     for (const echo of echoes) {

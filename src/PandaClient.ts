@@ -28,6 +28,7 @@ import * as Credentials from "./Credentials.js"
 import * as body from "./internal/body.js"
 import * as multipart from "./internal/multipart.js"
 import * as retryBudget from "./internal/retryBudget.js"
+import { UnsignedResponse } from "./internal/unsigned.js"
 import type { Answer, PandaError } from "./PandaError.js"
 import {
   fromAnswer,
@@ -575,12 +576,16 @@ export const make: Effect.Effect<
 
   const execute: PandaClient.Service["execute"] = (method, path, params = {}) => {
     const checked = checkedPath("PandaClient.execute", path)
-    return Effect.flatMap(checked, (path) => send({ operation: "PandaClient.execute", method, path, params })).pipe(
-      attempt("PandaClient.execute"),
-      retrying("PandaClient.execute", method !== "POST"),
-      Effect.tap(noteStatus),
-      traced("PandaClient.execute", method, checked)
-    )
+    return Effect.flatMap(checked, (path) =>
+      Effect.map(
+        send({ operation: "PandaClient.execute", method, path, params }),
+        (response) => new UnsignedResponse(response, HttpClientRequest.make(method)(`${credentials.baseUrl}${path}`))
+      )).pipe(
+        attempt("PandaClient.execute"),
+        retrying("PandaClient.execute", method !== "POST"),
+        Effect.tap(noteStatus),
+        traced("PandaClient.execute", method, checked)
+      )
   }
 
   return { credentials, httpClient, request, execute }
@@ -705,7 +710,8 @@ export const request = <A, I, P, W extends Signature.Params>(
 ): Effect.Effect<A, PandaError, PandaClient> => Effect.flatMap(PandaClient, (client) => client.request(operation))
 
 /**
- * Sends a signed request and gives its answer as it is, whatever its status. Retried only where no answer came.
+ * Sends a signed request and gives its answer as it is, whatever its status. Retried only where no answer came. The
+ * answer's `request` is the one before it was signed, so that it can be printed.
  *
  * @since 0.1.0
  * @category raw requests

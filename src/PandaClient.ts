@@ -26,6 +26,7 @@ import * as ScheduleDecision from "effect/ScheduleDecision"
 import * as Schema from "effect/Schema"
 import * as Credentials from "./Credentials.js"
 import * as body from "./internal/body.js"
+import * as json from "./internal/json.js"
 import * as multipart from "./internal/multipart.js"
 import * as retryBudget from "./internal/retryBudget.js"
 import { UnsignedResponse } from "./internal/unsigned.js"
@@ -344,7 +345,7 @@ interface Sending {
   readonly file?: File | undefined
 }
 
-const parseJson = Schema.decode(Schema.parseJson())
+const parseJson = Schema.decode(json.Json)
 
 /**
  * What fetch is to do with a redirect, which would carry the signature elsewhere: to fail, since for `manual` it keeps
@@ -566,9 +567,9 @@ export const make: Effect.Effect<
         })
       )
       // Panda answers some requests with nothing at all (contract 5).
-      const json = answer.text.trim() === "" ? "null" : answer.text
+      const text = answer.text.trim() === "" ? "null" : answer.text
       return yield* Effect.mapError(
-        Effect.flatMap(parseJson(json), Schema.decodeUnknown(result)),
+        Effect.flatMap(parseJson(text), Schema.decodeUnknown(result)),
         (error) => fromParseError(name, answer, error)
       )
     }).pipe(traced(name, method, operation.path))

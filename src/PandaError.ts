@@ -11,9 +11,10 @@ import type { HttpClientError } from "@effect/platform/HttpClientError"
 import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Option from "effect/Option"
-import * as ParseResult from "effect/ParseResult"
+import type * as ParseResult from "effect/ParseResult"
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
+import * as json from "./internal/json.js"
 import { UploadState } from "./UploadState.js"
 
 /** What Panda answered. */
@@ -573,7 +574,7 @@ export interface Answer {
   readonly text: string
 }
 
-const ErrorBody = Schema.decodeUnknownOption(Schema.parseJson(Schema.Struct({
+const ErrorBody = Schema.decodeUnknownOption(json.parsed(Schema.Struct({
   error: Schema.Union(Schema.String, Schema.Number),
   message: Schema.optionalWith(Schema.Unknown, { nullable: true })
 })))
@@ -644,11 +645,10 @@ export const fromParseError = (
   answer: { readonly status: number; readonly text: string },
   error: ParseResult.ParseError
 ): PandaDecodeError => {
-  const issue = ParseResult.ArrayFormatter.formatErrorSync(error)[0]
-  const path = (issue?.path ?? []).map(String)
+  const { issue, path } = json.firstIssue(error.issue)
   const description = answer.text.trim() === ""
     ? "is empty"
-    : issue?._tag === "Missing"
+    : issue._tag === "Missing"
     ? "is missing"
     : "is not what the contract says"
   return new PandaDecodeError({ operation, status: answer.status, path, description, body: excerpt(answer.text) })

@@ -19,6 +19,7 @@ import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as body from "./internal/body.js"
+import * as json from "./internal/json.js"
 import { Video } from "./internal/video.js"
 import * as wire from "./internal/wire.js"
 import * as PandaClient from "./PandaClient.js"
@@ -382,7 +383,7 @@ const answerTo = (
     )
   })
 
-const decodeVideo = Schema.decodeUnknownOption(Schema.parseJson(Video))
+const decodeVideo = Schema.decodeUnknownOption(json.parsed(Video))
 
 const interpret = (kind: string, answer: Answer): Effect.Effect<Either.Either<Reply, ReplyError>> =>
   Effect.map(failure(kind, answer), (error) => {

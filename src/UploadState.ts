@@ -6,6 +6,7 @@
  */
 import * as Schema from "effect/Schema"
 import * as creation from "./internal/creation.js"
+import * as json from "./internal/json.js"
 
 /**
  * What tells a source from another, and from itself after a change.
@@ -97,9 +98,15 @@ export const UploadState = Schema.Struct({
 ))
 
 /**
- * The state as JSON text, and back. The text contains the location.
+ * The state as JSON text, and back. The text contains the location; the error of one that cannot be read says where it is
+ * wrong, and shows nothing of it.
  *
  * @since 0.1.0
  * @category schemas
  */
-export const Json = Schema.parseJson(UploadState)
+export const Json: Schema.Schema<UploadState, string> = json.parsed(UploadState).annotations({
+  message: (issue) => {
+    const { path } = json.firstIssue(issue)
+    return { message: `is not the state of an upload${path.map((key) => `, ${key}`).join("")}`, override: true }
+  }
+})

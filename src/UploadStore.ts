@@ -21,6 +21,7 @@ import * as Option from "effect/Option"
 import * as Random from "effect/Random"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
+import * as json from "./internal/json.js"
 import { PandaUploadLocked } from "./PandaError.js"
 import * as UploadState from "./UploadState.js"
 
@@ -103,7 +104,7 @@ const STATE = ".json"
 const ASIDE = ".unreadable"
 const LOCK = ".lock"
 
-const Lease = Schema.parseJson(Schema.Struct({ owner: Schema.String, until: Schema.Number }))
+const Lease = json.parsed(Schema.Struct({ owner: Schema.String, until: Schema.Number }))
 
 /**
  * A store over a backend of your own, such as a table of a database.
@@ -251,7 +252,7 @@ export const layer = (options?: Options): Layer.Layer<UploadStore, never, KeyVal
       const one = yield* Effect.makeSemaphore(1)
       const at = (key: string) => `effect-panda/uploads/${key}`
       const INDEX = at("index")
-      const Index = Schema.parseJson(Schema.Array(Schema.String))
+      const Index = json.parsed(Schema.Array(Schema.String))
 
       const keys = Effect.map(store.get(INDEX), (text) =>
         Option.getOrElse(Option.flatMap(text, Schema.decodeOption(Index)), () => []))

@@ -463,6 +463,41 @@ describe("answers", () => {
     })
   )
 
+  const deep = `${"[".repeat(50_000)}${"]".repeat(50_000)}`
+  const harmful: ReadonlyArray<readonly [where: string, body: string, path: ReadonlyArray<string>]> = [
+    ["alone", deep, []],
+    ["where text is due", `{"id":${deep}}`, []],
+    ["in an attribute of no interest", `{"id":"1","x":${deep}}`, []],
+    ["in an error's message", `{"error":"E","message":${deep}}`, []],
+    ["as deep as no schema minds", `{"id":"1","x":${"[".repeat(101)}${"]".repeat(101)}}`, []],
+    ["in a name that cannot be shown", `{"id":{"constructor":{"name":{"toString":1,"valueOf":1}}}}`, ["id"]]
+  ]
+  it.effect.each(harmful)(
+    "a body that is nested to do harm, %s, is a PandaDecodeError",
+    ([_, body, path]) =>
+      Effect.gen(function*() {
+        for (const operation of [Videos.find("1"), Effect.asVoid(PandaClient.get("/videos.json", {}, Videos.Video))]) {
+          yield* inject(Fault.malformed(body))
+          const error = yield* Effect.flip(operation)
+          assert.deepInclude({ ...error }, { _tag: "PandaDecodeError", path } as never)
+        }
+      }).pipe(Effect.provide(PandaEmulator.layerTest()))
+  )
+
+  test(
+    "a body cannot give an entity a prototype with attributes that no schema has seen",
+    Effect.gen(function*() {
+      for (const name of ["__proto__", "\\u005f_proto__"]) {
+        const spoofed = `{"id":"1","x":{"${name}":{"y":1}},"${name}":{"status":"success","duration":"long"}}`
+        yield* inject(Fault.malformed(spoofed))
+        const video = yield* Videos.find("1")
+        assert.isUndefined(video.status)
+        assert.isUndefined(video.duration)
+        assert.deepStrictEqual(JSON.parse(Videos.toJson(video)), { id: "1", x: {} })
+      }
+    })
+  )
+
   test(
     "a body of 32 MiB is read, a longer one is not",
     Effect.gen(function*() {

@@ -50,6 +50,32 @@ describe("UploadState", () => {
       assert.include(error.message, Object.keys(change)[0]!)
     }))
 
+  const unreadable: ReadonlyArray<readonly [text: string, place: string]> = [
+    ["", ""],
+    [`{"version":1,"location":"https://canary".}`, ""],
+    [`{"version":{"constructor":{"name":{"toString":1,"valueOf":1}}}}`, ", version"],
+    [`${"[".repeat(50_000)}canary`, ""],
+    [`${"[".repeat(50_000)}${"]".repeat(50_000)}`, ""],
+    ["canary", ""]
+  ]
+  it.effect.each(unreadable)(
+    "that is no state is refused without showing it: %#",
+    ([text, place]) =>
+      Effect.gen(function*() {
+        const error = yield* Effect.flip(Schema.decode(UploadState.Json)(text))
+        assert.strictEqual(error.message, `is not the state of an upload${place}`)
+      })
+  )
+
+  it.effect("says what of it is wrong, and not what it is", () =>
+    Effect.gen(function*() {
+      const json = yield* Schema.encode(UploadState.Json)(state)
+      for (const [from, to, place] of [["https:", "canary:", "location"], [":4,", ":11,", "acknowledged"]] as const) {
+        const error = yield* Effect.flip(Schema.decode(UploadState.Json)(json.replace(from, to)))
+        assert.strictEqual(error.message, `is not the state of an upload, ${place}`)
+      }
+    }))
+
   it("shows no location", () => {
     for (const shown of [String(state.location), JSON.stringify(state), inspect(state, { depth: 9 })]) {
       assert.notInclude(shown, "canary")

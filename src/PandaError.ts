@@ -39,7 +39,7 @@ const answer = (
   self: { operation: string; status: number; error?: string | undefined; description?: string | undefined },
   advice: string
 ): string => {
-  const said = [self.error, self.description].filter((text) => text !== undefined && text !== "").join(", ")
+  const said = [self.error, self.description].flatMap((text) => text ? [inLine(text)] : []).join(", ")
   return `${self.operation}: Panda answered ${self.status}${said === "" ? "" : ` ${said}`}. ${advice}`
 }
 
@@ -66,7 +66,8 @@ export class PandaInputError extends Schema.TaggedError<PandaInputError>("effect
    */
   readonly isRetryable: boolean = false
   override get message(): string {
-    return `${this.operation}: ${this.parameter === undefined ? "" : `${this.parameter}: `}${this.description}`
+    const parameter = this.parameter === undefined ? "" : `${inLine(this.parameter)}: `
+    return `${this.operation}: ${parameter}${this.description}`
   }
 }
 
@@ -241,11 +242,12 @@ export class PandaTransportError extends Schema.TaggedError<PandaTransportError>
   readonly isRetryable: boolean = true
   override get message(): string {
     const code = this.code === undefined ? "" : ` (${this.code})`
+    const host = inLine(this.host)
     const words = {
-      Connect: `could not connect to ${this.host}${code}. Check the host, the network and any proxy`,
-      Timeout: `no answer from ${this.host} in time${code}. Try again, or allow more time`,
-      Interrupted: `the connection to ${this.host} broke${code}. Try again`,
-      Other: `the request to ${this.host} failed${code}. Check the network and try again`
+      Connect: `could not connect to ${host}${code}. Check the host, the network and any proxy`,
+      Timeout: `no answer from ${host} in time${code}. Try again, or allow more time`,
+      Interrupted: `the connection to ${host} broke${code}. Try again`,
+      Other: `the request to ${host} failed${code}. Check the network and try again`
     }
     return `${this.operation}: ${words[this.reason]}`
   }
@@ -275,7 +277,7 @@ export class PandaDecodeError extends Schema.TaggedError<PandaDecodeError>("effe
    */
   readonly isRetryable: boolean = false
   override get message(): string {
-    const place = this.path.length === 0 ? "the answer" : `the answer at ${this.path.join(".")}`
+    const place = this.path.length === 0 ? "the answer" : `the answer at ${inLine(this.path.join("."))}`
     return `${this.operation}: ${place} ${this.description}. Check that the host is Panda's; if it is, report this`
   }
 }
@@ -312,7 +314,7 @@ export class PandaSourceError extends Schema.TaggedError<PandaSourceError>("effe
       CannotRewind: "cannot be read again from where the server needs it. Start a new upload from its beginning"
     }
     const detail = this.description === undefined ? "" : ` (${this.description})`
-    return `${this.operation}: ${this.file} ${words[this.reason]}${detail}`
+    return `${this.operation}: ${inLine(this.file)} ${words[this.reason]}${detail}`
   }
 }
 
@@ -438,7 +440,7 @@ export class PandaUploadLocked extends Schema.TaggedError<PandaUploadLocked>("ef
    */
   readonly isRetryable: boolean = true
   override get message(): string {
-    return `${this.operation}: ${this.file} is being uploaded by another process. Wait for it, or end it`
+    return `${this.operation}: ${inLine(this.file)} is being uploaded by another process. Wait for it, or end it`
   }
 }
 
@@ -467,9 +469,9 @@ export class PandaEncodingFailed extends Schema.TaggedError<PandaEncodingFailed>
    */
   readonly isRetryable: boolean = false
   override get message(): string {
-    const why = [this.error_class, this.error_message].filter((text) => text !== undefined).join(", ")
-    const profile = this.profile_name === undefined ? "" : ` (${this.profile_name})`
-    return `${this.operation}: encoding ${this.id}${profile} failed: ${
+    const why = inLine([this.error_class, this.error_message].filter((text) => text !== undefined).join(", "))
+    const profile = this.profile_name === undefined ? "" : ` (${inLine(this.profile_name)})`
+    return `${this.operation}: encoding ${inLine(this.id)}${profile} failed: ${
       why || "Panda does not say why"
     }. Mend the cause, then use Encodings.retry`
   }
@@ -492,7 +494,7 @@ export class PandaStillProcessing extends Schema.TaggedError<PandaStillProcessin
    */
   readonly isRetryable: boolean = true
   override get message(): string {
-    return `${this.operation}: Panda is still working on ${this.id}. Wait again, or longer`
+    return `${this.operation}: Panda is still working on ${inLine(this.id)}. Wait again, or longer`
   }
 }
 
@@ -651,7 +653,13 @@ export const fromParseError = (
     : issue._tag === "Missing"
     ? "is missing"
     : "is not what the contract says"
-  return new PandaDecodeError({ operation, status: answer.status, path, description, body: excerpt(answer.text) })
+  return new PandaDecodeError({
+    operation,
+    status: answer.status,
+    path: path.map(inLine),
+    description,
+    body: excerpt(answer.text)
+  })
 }
 
 /** Codes of failures after which nothing can have reached the server. */
@@ -696,7 +704,10 @@ export const fromHttpClientError = (
   error: HttpClientError
 ): PandaInputError | PandaTransportError => {
   if (error.reason === "InvalidUrl" || error.reason === "Encode") {
-    return new PandaInputError({ operation, description: `the request has no valid form. Check the host (${host})` })
+    return new PandaInputError({
+      operation,
+      description: `the request has no valid form. Check the host (${inLine(host)})`
+    })
   }
   const { code, connecting } = inspect(error.cause)
   const reason = code === undefined
@@ -747,18 +758,27 @@ const NAMED_SECRET =
   /((?:signature|token|location|_key)(?:[\\"']|%22|&[\w#]+;)*\s*(?:=>?|:|%3[DA])\s*(?:[\\"']|%22|&[\w#]+;)*)[^\s&\\"'<>,}]+/gi
 
 /**
+ * The beginning of what somebody else wrote, such as the name of a file, as a part of a line: without what ends a line,
+ * moves a terminal's cursor or turns the direction of the text around it.
+ *
+ * @internal
+ */
+export const inLine = (text: string): string => {
+  const line = text.slice(0, 4 * EXCERPT).replace(/[\s\p{Cc}\p{Bidi_Control}]+/gu, " ").trim()
+  return (line.length > EXCERPT ? `${line.slice(0, EXCERPT)}…` : line).toWellFormed()
+}
+
+/**
  * The beginning of what a server sent, in one line, without what it may have echoed of a request.
  *
  * @internal
  */
-export const excerpt = (text: string): string => {
-  const line = text
-    .slice(0, 4 * EXCERPT)
-    .replace(NAMED_SECRET, "$1<redacted>")
-    .replace(/\bclou_\w+/g, "<redacted>")
-    .replace(/https?(?::|%3A)(?:\\*\/|%2F){2}[^\s"'<>]*/gi, "<redacted url>")
-    .replace(/(\/[^\s"'<>?]*\?)[^\s"'<>]+/g, "$1<redacted>")
-    .replace(/\s+/g, " ")
-    .trim()
-  return line.length > EXCERPT ? `${line.slice(0, EXCERPT)}…` : line
-}
+export const excerpt = (text: string): string =>
+  inLine(
+    text
+      .slice(0, 4 * EXCERPT)
+      .replace(NAMED_SECRET, "$1<redacted>")
+      .replace(/\bclou_\w+/g, "<redacted>")
+      .replace(/https?(?::|%3A)(?:\\*\/|%2F){2}[^\s"'<>]*/gi, "<redacted url>")
+      .replace(/(\/[^\s"'<>?]*\?)[^\s"'<>]+/g, "$1<redacted>")
+  )

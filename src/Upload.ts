@@ -23,7 +23,7 @@ import * as transfer from "./internal/transfer.js"
 import { type Progress, UploadEvent } from "./internal/uploadEvent.js"
 import type { Video } from "./internal/video.js"
 import * as PandaClient from "./PandaClient.js"
-import { PandaInputError, type UploadError } from "./PandaError.js"
+import { inLine, PandaInputError, type UploadError } from "./PandaError.js"
 import * as UploadSession from "./UploadSession.js"
 import * as UploadSource from "./UploadSource.js"
 import type { Fingerprint, SessionOptions, UploadState } from "./UploadState.js"
@@ -451,8 +451,9 @@ export const video = <E, R>(upload: Stream.Stream<UploadEvent, E, R>): Effect.Ef
  * @category destructors
  */
 export const describe: (event: UploadEvent) => string = UploadEvent.$match({
-  Started: ({ state }) => `Uploading ${state.name}, ${bytes(state.fingerprint.size)}`,
-  Resumed: ({ state }) => `Resuming ${state.name} at ${bytes(state.acknowledged)} of ${bytes(state.fingerprint.size)}`,
+  Started: ({ state }) => `Uploading ${inLine(state.name)}, ${bytes(state.fingerprint.size)}`,
+  Resumed: ({ state }) =>
+    `Resuming ${inLine(state.name)} at ${bytes(state.acknowledged)} of ${bytes(state.fingerprint.size)}`,
   Progress: ({ acknowledged, bytesPerSecond, eta, size }) =>
     [
       `${bytes(acknowledged)} of ${bytes(size)}`,
@@ -469,7 +470,7 @@ export const describe: (event: UploadEvent) => string = UploadEvent.$match({
       Changed: "The source had changed; starting over",
       Rewound: `The server went back; sending again from ${bytes(state.acknowledged)}`
     })[reason],
-  Uploaded: ({ video }) => `Uploaded as video ${video.id}`
+  Uploaded: ({ video }) => `Uploaded as video ${inLine(video.id)}`
 })
 
 const bytes = (count: number): string => {

@@ -203,6 +203,7 @@ describe("fromAnswer", () => {
       `signature%3D${CANARY}`,
       `SIGNATURE:'${CANARY}'`,
       `no such token clou_${CANARY.replace("-", "_")}`,
+      `Parameters: {"signature"=>"${CANARY}", :token => '${CANARY}'}`,
       `GET https://vm-1.upload.example/upload/session?id=${CANARY} failed`,
       `Cannot PUT /upload/session?id=${CANARY}`,
       `http:\\/\\/vm-1.upload.example\\/upload?id=${CANARY}`,
@@ -404,6 +405,36 @@ describe("the variants", () => {
     ])
     assert.include(api[7]!.message, "Wait 3s")
     assert.include(upload.at(-2)!.message, "4 attempts: reset. Resume")
+  })
+
+  it("each keeps to its line, whatever is in it", () => {
+    const foreign = `\u001b[2J\u0000a\r\nb\u0085c\u2028d\u202ee\u2066f ${"𝄞".repeat(5000)}\ud800`
+    const hostile = { ...fields, error: foreign, description: foreign, body: foreign }
+    const operation = "Upload"
+    const errors = [
+      new E.PandaInputError({ operation, parameter: foreign, description: "pass text" }),
+      new E.PandaAuthError({ ...hostile, reason: "Unknown" }),
+      new E.PandaRejected(hostile),
+      new E.PandaUploadRejected(hostile),
+      new E.PandaTransportError({ operation, reason: "Connect", ambiguous: false, host: foreign }),
+      new E.PandaDecodeError({ operation, status: 200, path: [foreign, foreign], description: "is missing" }),
+      new E.PandaSourceError({ operation, reason: "Empty", file: foreign }),
+      new E.PandaUploadLocked({ operation, file: foreign }),
+      new E.PandaStillProcessing({ operation, id: foreign }),
+      new E.PandaEncodingFailed({
+        operation,
+        id: foreign,
+        profile_name: foreign,
+        error_class: foreign,
+        error_message: foreign
+      })
+    ]
+    for (const { _tag, message } of errors) {
+      assert.notMatch(message, /[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/u, _tag)
+      assert.isTrue(message.isWellFormed(), _tag)
+      assert.include(message, "a b c d e f 𝄞", _tag)
+      assert.isBelow(message.length, 1200, _tag)
+    }
   })
 
   it("isPandaError and isUploadError tell them from all else", () => {

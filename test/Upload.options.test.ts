@@ -593,6 +593,13 @@ describe("what is said", () => {
       }
     }))
 
+  scenario("an event keeps to its line, whatever the file is called", () =>
+    Effect.gen(function*() {
+      const name = "\u001b[2J\r\n\u0085\u202emovie\u0000.mp4"
+      const { events } = yield* succeed(Upload.start(sourceOf(10, name), options))
+      assert.strictEqual(Upload.describe(events[0]!), "Uploading [2J movie .mp4, 10 B")
+    }))
+
   const ends: Record<string, Effect.Effect<unknown, unknown, PandaEmulator.PandaEmulator>> = {
     "PandaSessionExpired": inject({ route: "chunk", fault: Fault.expire(), skip: 1 }),
     "PandaUploadRejected": inject({

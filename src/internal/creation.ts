@@ -18,7 +18,7 @@ export const pathFormat = Schema.String.pipe(Schema.filter((text) => {
   const keywords = Array.from(text.matchAll(/:([A-Za-z_]+)/g), (match) => match[1]!)
   const unknown = keywords.find((keyword) => !KEYWORDS.has(keyword))
   if (unknown !== undefined) {
-    return `:${unknown} is not a keyword: use ${Array.from(KEYWORDS, (_) => `:${_}`).join(", ")}`
+    return `:${unknown.slice(0, 40)} is not a keyword: use ${Array.from(KEYWORDS, (_) => `:${_}`).join(", ")}`
   }
   return keywords.includes("id") || "has no :id, without which paths are not unique: add it"
 }))

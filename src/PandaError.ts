@@ -577,7 +577,8 @@ export interface Answer {
 }
 
 const ErrorBody = Schema.decodeUnknownOption(json.parsed(Schema.Struct({
-  error: Schema.Union(Schema.String, Schema.Number),
+  // Panda's own Ruby client takes anything but null and false for an error.
+  error: Schema.Unknown.pipe(Schema.filter((error) => error !== undefined && error !== null && error !== false)),
   message: Schema.optionalWith(Schema.Unknown, { nullable: true })
 })))
 
@@ -607,7 +608,9 @@ export const fromAnswer = (
   const named = answer.text === "" ? Option.none() : ErrorBody(answer.text)
   const ok = answer.status >= 200 && answer.status < 300
   if (ok && Option.isNone(named)) return Option.none()
-  const error = Option.getOrUndefined(Option.map(named, ({ error }) => excerpt(String(error))))
+  const error = Option.getOrUndefined(
+    Option.map(named, ({ error }) => excerpt(typeof error === "string" ? error : JSON.stringify(error)))
+  )
   const message = Option.getOrUndefined(named)?.message
   const description = typeof message === "string" ? excerpt(message) : undefined
   const fields = { operation, status: answer.status, error, description, body: excerpt(answer.text) }

@@ -114,7 +114,17 @@ describe("fromAnswer", () => {
       _tag: "PandaRejected",
       error: "1234",
       description: undefined
-    }]
+    }],
+    ...[true, {}, [], { name: "RecordNotFound" }, [{ code: 1 }], 0, ""].map((
+      error
+    ): [string, E.Answer, Record<string, unknown>] => [
+      `200 with the error ${JSON.stringify(error)}`,
+      answer(200, { error }),
+      {
+        _tag: "PandaRejected",
+        error: typeof error === "string" ? error : JSON.stringify(error)
+      }
+    ])
   ]
 
   it.each(table)("%s", (_, got, expected) => {
@@ -135,6 +145,8 @@ describe("fromAnswer", () => {
         "<html>",
         { id: "1", error_class: "S3Error" },
         { error: null },
+        { error: false },
+        { message: "an error" },
         { deleted: "ok" },
         "42"
       ]

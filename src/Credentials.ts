@@ -146,9 +146,14 @@ const faultsOf = (options: Options): ReadonlyArray<Fault> => {
   const secrets = "token" in options
     ? { token: Redacted.value(options.token) }
     : { accessKey: options.accessKey, secretKey: Redacted.value(options.secretKey) }
-  const faults = (Object.keys(secrets) as Array<"accessKey" | "secretKey" | "token">)
-    .filter((option) => !secrets[option as keyof typeof secrets])
-    .map((option): Fault => ({ option, words: "is missing: take it from your Panda account", missing: true }))
+  const faults = (Object.entries(secrets) as Array<["accessKey" | "secretKey" | "token", string]>)
+    .flatMap(([option, secret]): ReadonlyArray<Fault> =>
+      !secret
+        ? [{ option, words: "is missing: take it from your Panda account", missing: true }]
+        : secret.isWellFormed()
+        ? []
+        : [{ option, words: "is not well-formed text: take it from your Panda account" }]
+    )
   if (host === undefined && !Object.hasOwn(hosts, region)) {
     faults.push({ option: "region", words: "is not a region of Panda: use us, eu or gce" })
   }
@@ -163,6 +168,9 @@ const faultsOf = (options: Options): ReadonlyArray<Fault> => {
   }
   return faults
 }
+
+/** Milliseconds, in the year 2255: up to there each microsecond has a number of its own. */
+const LATEST = Number.MAX_SAFE_INTEGER / 1000
 
 /** RFC 3339 with microseconds. */
 const timestampOf = (micros: number): string => {
@@ -198,6 +206,8 @@ export const make = (options: Options): Effect.Effect<Credentials.Service, Panda
     const synchronize = (server: DateTime.Utc) =>
       Effect.flatMap(Clock.currentTimeMillis, (now) =>
         Ref.update(clock, (before) => {
+          // Beyond these a timestamp has no microseconds to count up, or no form. No clock is there.
+          if (server.epochMillis < 0 || server.epochMillis > LATEST) return before
           const offset = (server.epochMillis - Math.floor(now)) * 1000
           if (Math.abs(offset - before.offset) < 1_000_000) return before
           // A clock that ran ahead must be able to go back, so what was given out before no longer counts.
@@ -265,7 +275,7 @@ const URL_WORDS = "The URL is malformed: use https://ACCESS_KEY:SECRET_KEY@HOST:
 
 const parseUrl = (url: Redacted.Redacted<string>): Option.Option<KeyOptions> => {
   // Not a WHATWG URL: secrets contain slashes, and are not to be normalised.
-  const match = /^(https?):\/\/([^:@/]+):(.+)@(\[[^\]]+\]|[^@/:?#]+)(?::(\d{1,5}))?\/([^/?#]+)\/?$/i.exec(
+  const match = /^(https?):\/\/([^:@/]+):(.+)@(\[[^\]@/]+\]|[^@/:?#]+)(?::(\d{1,5}))?\/([^/?#]+)\/?$/i.exec(
     Redacted.value(url).trim()
   )
   if (match === null) return Option.none()

@@ -116,6 +116,22 @@ describe("layer", () => {
       assert.match(yield* faults({ ...keys, port }), /: port is not a port: use a whole number/)
     }))
 
+  it.effect("what has no UTF-8 form is refused, before it gets into a request", () =>
+    Effect.gen(function*() {
+      const half = `${CANARY}\ud800`
+      for (
+        const [options, option] of [
+          [{ ...keys, accessKey: half }, "accessKey"],
+          [{ ...keys, secretKey: Redacted.make(half) }, "secretKey"],
+          [{ token: Redacted.make(half) }, "token"]
+        ] as const
+      ) {
+        const message = yield* faults(options)
+        assert.include(message, `: ${option} is not well-formed text: take it`)
+        assert.notInclude(message, CANARY)
+      }
+    }))
+
   it.effect("lists every fault, and no value", () =>
     Effect.gen(function*() {
       const message = yield* faults({
@@ -277,6 +293,15 @@ describe("layerUrl", () => {
       })
   )
 
+  it.effect("one that is made to be read slowly is refused at once", () =>
+    Effect.gen(function*() {
+      // 8 seconds, when each of its parts was looked through to the end.
+      for (const part of ["@[", "@", ":", "@[]", "@h:1"]) {
+        const url = Redacted.make(`http://a:${part.repeat(100_000 / part.length)}`)
+        assert.strictEqual((yield* Effect.flip(build(Credentials.layerUrl(url))))._tag, "PandaInputError")
+      }
+    }), 5_000)
+
   it.effect("a malformed one is refused without being shown", () =>
     Effect.gen(function*() {
       for (const url of [CANARY, `https://k:${CANARY}@h`, `https://${CANARY}@h/c`, `https://k:${CANARY}@h/c?q`]) {
@@ -325,6 +350,15 @@ describe("timestamps", () => {
       assert.strictEqual(yield* timestamp, "1970-01-01T01:06:00.000000Z")
       yield* synchronize(at(3_000_000))
       assert.strictEqual(yield* timestamp, "1970-01-01T00:50:00.000000Z")
+    }).pipe(Effect.withClock(clockShowing(3_600_000))))
+
+  it.effect("do not follow a server to where they would have no form", () =>
+    Effect.gen(function*() {
+      const { synchronize, timestamp } = yield* service
+      for (const date of ["1900-01-01T00:00:00Z", "9999-12-31T23:59:59Z"]) {
+        yield* synchronize(DateTime.unsafeMake(date))
+        assert.match(yield* timestamp, /^1970-01-01T01:00:00\.\d{6}Z$/)
+      }
     }).pipe(Effect.withClock(clockShowing(3_600_000))))
 })
 

@@ -104,7 +104,9 @@ const STATE = ".json"
 const ASIDE = ".unreadable"
 const LOCK = ".lock"
 
-const Lease = json.parsed(Schema.Struct({ owner: Schema.String, until: Schema.Number }))
+const Lease = json.parsed(
+  Schema.Struct({ owner: Schema.String.pipe(Schema.pattern(/^[\w-]{1,64}$/)), until: Schema.Number })
+)
 
 /**
  * A store over a backend of your own, such as a table of a database.
@@ -308,7 +310,10 @@ export const layerFileSystem = (
   Layer.effect(
     UploadStore,
     Effect.map(FileSystem.FileSystem, (fs) => {
-      const at = (key: string) => `${directory}/${key}`
+      /** No key leads out of the directory. Those of `keyOf` are names as they are. */
+      const nameOf = (key: string) => key.replace(/[%/\\\0]/g, encodeURIComponent)
+      const keyOfName = Option.liftThrowable(decodeURIComponent)
+      const at = (key: string) => `${directory}/${nameOf(key)}`
       const prepare = fs.makeDirectory(directory, { recursive: true, mode: 0o700 })
       const absent = (error: PlatformError) => error._tag === "SystemError" && error.reason === "NotFound"
       const names = Effect.catchIf(fs.readDirectory(directory), absent, () => Effect.succeed([]))
@@ -316,13 +321,13 @@ export const layerFileSystem = (
       const sweep = (key: string) =>
         Effect.flatMap(names, (names) =>
           Effect.forEach(
-            names.filter((name) => name.startsWith(`${key}.`) && name.endsWith(".new")),
-            (name) => fs.remove(at(name), { force: true }),
+            names.filter((name) => name.startsWith(`${nameOf(key)}.`) && name.endsWith(".new")),
+            (name) => fs.remove(`${directory}/${name}`, { force: true }),
             { discard: true }
           ))
 
       return make({
-        keys: names,
+        keys: Effect.map(names, Arr.filterMap(keyOfName)),
         get: (key) => Effect.catchIf(Effect.asSome(fs.readFileString(at(key))), absent, () => Effect.succeedNone),
         set: (key, value) =>
           Effect.gen(function*() {

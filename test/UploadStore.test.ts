@@ -128,6 +128,28 @@ describe("UploadStore", () => {
     }).pipe(Effect.scoped))
 
   describe("in files", () => {
+    it.effect("that no key leads out of", () =>
+      scoped(Effect.gen(function*() {
+        const { directory, fs, store } = yield* inFiles
+        const { get, list, lock, remove, set } = yield* store()
+        const outside = `${directory}/../package.json`
+        yield* set("a", stateOf("1"))
+        yield* fs.writeFileString(outside, "{}")
+        yield* fs.makeDirectory(`${directory}/b.lock.`)
+        assertNone(yield* get("../package"))
+        yield* remove("../package")
+        yield* set("../package", stateOf("2"))
+        assert.strictEqual(yield* fs.readFileString(outside), "{}")
+        assert.deepStrictEqual(yield* get("../package"), Option.some(stateOf("2")))
+        assert.deepStrictEqual((yield* list).map(({ key }) => key).sort(), ["../package", "a"])
+        // Nor does the owner of a lock, whose name is a part of another file's.
+        yield* fs.writeFileString(`${directory}/b.lock`, `{"owner":"/../../package.json","until":0}`)
+        const fiber = yield* Effect.fork(Effect.exit(Effect.scoped(lock("b", "movie.mp4"))))
+        yield* Effect.repeatN(Effect.promise(() => new Promise((resolve) => setImmediate(resolve))), 50)
+        yield* Fiber.interrupt(fiber)
+        assert.strictEqual(yield* fs.readFileString(outside), "{}")
+      })))
+
     it.effect("which only their owner can read", () =>
       scoped(Effect.gen(function*() {
         const { directory, fs, store } = yield* inFiles

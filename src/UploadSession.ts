@@ -36,12 +36,13 @@ import {
   excerpt,
   fromAnswer,
   fromHttpClientError,
+  PandaInputError,
   PandaSessionExpired,
   PandaTransportError,
   PandaUploadProtocolError,
   PandaUploadRejected
 } from "./PandaError.js"
-import { Location, SessionOptions } from "./UploadState.js"
+import { isLocation, Location, SessionOptions } from "./UploadState.js"
 
 /**
  * A session that takes the bytes of one file.
@@ -128,6 +129,7 @@ export const Reply = Data.taggedEnum<Reply>()
  * @category models
  */
 export type ReplyError =
+  | PandaInputError
   | PandaTransportError
   | PandaRateLimited
   | PandaServerError
@@ -351,11 +353,18 @@ const answerTo = (
   location: Redacted.Redacted<string>,
   expiry: Effect.Effect<void>,
   request: (url: string) => HttpClientRequest.HttpClientRequest
-): Effect.Effect<Answer, PandaTransportError, PandaClient.PandaClient> =>
+): Effect.Effect<Answer, PandaInputError | PandaTransportError, PandaClient.PandaClient> =>
   Effect.gen(function*() {
     const { httpClient } = yield* PandaClient.PandaClient
     const transform = yield* PandaClient.CurrentTransform
     const url = Redacted.value(location)
+    if (!isLocation(url)) {
+      return yield* new PandaInputError({
+        operation: nameOf(kind),
+        parameter: "location",
+        description: "is not an http URL: pass the location that Panda gave"
+      })
+    }
     const { hostname, origin: host } = new URL(url)
     return yield* Effect.gen(function*() {
       const unsent = request(url)
@@ -365,12 +374,7 @@ const answerTo = (
       yield* Effect.annotateCurrentSpan("http.response.status_code", response.status)
       return { status: response.status, headers: response.headers, text: Option.getOrElse(text, () => "") }
     }).pipe(
-      Effect.mapError((error) => {
-        const failure = fromHttpClientError(nameOf(kind), host, error)
-        return failure._tag === "PandaTransportError"
-          ? failure
-          : new PandaTransportError({ operation: nameOf(kind), reason: "Other", ambiguous: false, host })
-      }),
+      Effect.mapError((error) => fromHttpClientError(nameOf(kind), host, error)),
       Effect.raceFirst(
         Effect.zipRight(
           expiry,
@@ -451,8 +455,12 @@ const moved = (
   if (value === undefined) return Effect.succeed(Option.none())
   const from = new URL(Redacted.value(current))
   const to = URL.canParse(value, from) ? new URL(value, from) : undefined
-  const allowed = to?.protocol === "https:" || (to?.protocol === "http:" && from.protocol === "http:")
-  return to !== undefined && allowed
+  const allowed = to !== undefined && isLocation(to.href) && !(from.protocol === "https:" && to.protocol === "http:")
+  return allowed
     ? Effect.succeed(to.href === from.href ? Option.none() : Option.some(Redacted.make(to.href)))
-    : protocolError(kind, status, "the server's new location is not one to follow, being no URL or no longer https")
+    : protocolError(
+      kind,
+      status,
+      "the server's new location is not one to follow, being no http URL or no longer https"
+    )
 }

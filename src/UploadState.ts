@@ -56,13 +56,24 @@ export const SessionOptions = Schema.Struct({
 })
 
 /**
+ * Whether bytes can be sent there, on every HTTP layer: fetch takes no URL with a name or a password in it.
+ *
+ * @internal
+ */
+export const isLocation = (text: string): boolean => {
+  if (!/^https?:\/\//i.test(text) || !URL.canParse(text)) return false
+  const { password, username } = new URL(text)
+  return username === "" && password === ""
+}
+
+/**
  * Where the bytes go: whoever knows it can write to the session (contract 7).
  *
  * @since 0.1.0
  * @category schemas
  */
 export const Location = Schema.Redacted(
-  Schema.String.pipe(Schema.filter((text) => /^https?:\/\//i.test(text) && URL.canParse(text) || "is not an http URL"))
+  Schema.String.pipe(Schema.filter((text) => isLocation(text) || "is not an http URL"))
 )
 
 /**

@@ -1,9 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Duration, Effect, Fiber, Ref, Schedule, Stream, TestClock } from "effect"
+import { Duration, Effect, Either, Fiber, Redacted, Ref, Schedule, Stream, TestClock } from "effect"
 import * as PandaEmulator from "effect-panda/PandaEmulator"
 import { Fault } from "effect-panda/PandaEmulator"
 import { PandaSourceError } from "effect-panda/PandaError"
 import * as Upload from "effect-panda/Upload"
+import * as UploadSession from "effect-panda/UploadSession"
 import * as UploadSource from "effect-panda/UploadSource"
 import type { UploadState } from "effect-panda/UploadState"
 import * as Videos from "effect-panda/Videos"
@@ -610,7 +611,15 @@ describe("Upload", () => {
         }))
     }
 
-    for (const location of ["file:///etc/passwd", "data:text/plain,x", "http://[", "ftp://x/y"]) {
+    const elsewhere = [
+      "file:///etc/passwd",
+      "data:text/plain,x",
+      "javascript:alert(1)",
+      "ftp://x/y",
+      "http://[",
+      "http://name:password@x/y"
+    ]
+    for (const location of elsewhere) {
       scenario(`S38: ${location} is not followed`, () =>
         Effect.gen(function*() {
           yield* inject({ route: "chunk", fault: Fault.status(204, { headers: { location, range: "0-999" } }) })
@@ -618,6 +627,29 @@ describe("Upload", () => {
           assert.strictEqual(error._tag, "PandaUploadProtocolError")
           assert.notInclude(error.message, location)
           assert.deepStrictEqual(yield* routes, ["create", "chunk"])
+        }))
+    }
+
+    for (const location of ["nowhere", ...elsewhere]) {
+      scenario(`${location} is no location to ask, to send to or to abort`, () =>
+        Effect.gen(function*() {
+          const at = Redacted.make(location)
+          const chunk = { offset: 0, bytes: bytesOf(1), size: 1 }
+          const deadline = { timeout: "1 second" } as const
+          const slices = { stallTimeout: "1 second", responseTimeout: "1 second", onSlice: () => Effect.void } as const
+          const errors = [
+            yield* Effect.flip(UploadSession.abort(at, deadline)),
+            ...yield* Effect.forEach([
+              UploadSession.probe(at, 1, deadline),
+              UploadSession.send(at, chunk, deadline),
+              UploadSession.sendSlices(at, chunk, slices)
+            ], (exchange) => Effect.flatMap(exchange, ({ reply }) => Either.flip(reply)))
+          ]
+          for (const error of errors) {
+            assert.strictEqual(error._tag, "PandaInputError")
+            assert.match(error.message, /^UploadSession\.\w+: location: is not an http URL: pass /)
+          }
+          assert.deepStrictEqual(yield* routes, [])
         }))
     }
 

@@ -172,7 +172,7 @@ export const fromBytes = (bytes: Uint8Array, options: { readonly name: string })
  */
 export const fromBlob = (blob: Blob, options?: { readonly name?: string }): UploadSource => {
   const [name, modified] = blob instanceof File
-    ? [options?.name ?? blob.name, DateTime.unsafeMake(blob.lastModified)]
+    ? [options?.name ?? blob.name, Option.getOrUndefined(DateTime.make(blob.lastModified))]
     : [options?.name ?? "blob", undefined]
   return {
     _tag: "Rewindable",

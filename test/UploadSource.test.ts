@@ -149,6 +149,12 @@ describe("UploadSource", () => {
         source: UploadSource.fromBlob(new File([bytes], "b.mp4", { lastModified: 5 }), { name: "c.mp4" }),
         name: "c.mp4",
         modified: 5
+      },
+      {
+        what: "a File from a time that no calendar has",
+        source: UploadSource.fromBlob(new File([bytes], "b.mp4", { lastModified: 9e15 })),
+        name: "b.mp4",
+        modified: undefined
       }
     ])("reads any part of $what", ({ modified, name, source }) =>
       Effect.gen(function*() {

@@ -394,13 +394,13 @@ export const encodeInput = <P, W>(
   params: P
 ): Effect.Effect<W, PandaInputError> => Effect.mapError(Schema.encode(input)(params), inputError(operation))
 
-/** Signing and `path` do not know what they are used for. */
+/** Signing, `path` and the form do not know what they are used for. */
 const inOperation = (operation: string) => ({ description, parameter }: PandaInputError) =>
   new PandaInputError({ operation, parameter, description })
 
 const checkedPath = (operation: string, path: string): Path => {
   // What an URL would not leave as it is, is not what we would sign.
-  const unchanged = path.startsWith("/") && !/[?#]/.test(path) &&
+  const unchanged = typeof path === "string" && path.startsWith("/") && !/[?#]/.test(path) &&
     URL.canParse(path, "http://panda") && new URL(path, "http://panda").href === `http://panda${path}`
   return unchanged ? Either.right(path) : Either.left(
     new PandaInputError({
@@ -443,7 +443,10 @@ export const make: Effect.Effect<
       const inQuery = method === "GET" || method === "DELETE"
       const url = `${credentials.baseUrl}${path}${inQuery ? `?${Signature.encode(signed)}` : ""}`
       const request = HttpClientRequest.make(method)(url, { headers: { accept: "application/json" } })
-      const form = file === undefined ? undefined : yield* multipart.make(signed, file)
+      const form = file === undefined ? undefined : yield* Effect.mapError(
+        multipart.make(signed, file),
+        inOperation(operation)
+      )
       const body = inQuery
         ? HttpBody.empty
         : form?.body ?? HttpBody.text(Signature.encode(signed), "application/x-www-form-urlencoded")

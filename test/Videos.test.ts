@@ -404,6 +404,20 @@ describe("create from a file", () => {
   }
 
   test(
+    "whose name has no form on the wire is refused",
+    Effect.gen(function*() {
+      for (const name of ["", "\ud800.mp4", "a\udc00"]) {
+        const file = UploadSource.fromBytes(bytes, { name })
+        yield* refused(
+          Videos.create({ file }),
+          "file",
+          /has a name that is empty or not well-formed text: pass another/
+        )
+      }
+    })
+  )
+
+  test(
     "encodes to all profiles if it is not told which",
     Effect.gen(function*() {
       const video = yield* Videos.create({ file: UploadSource.fromBytes(bytes.subarray(0, 1), { name: "a.mp4" }) })

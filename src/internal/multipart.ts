@@ -5,7 +5,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Random from "effect/Random"
 import * as Stream from "effect/Stream"
-import { PandaSourceError } from "../PandaError.js"
+import { PandaInputError, PandaSourceError } from "../PandaError.js"
 import * as UploadSource from "../UploadSource.js"
 
 export interface File {
@@ -46,9 +46,19 @@ const bytesOf = ({ size, source }: File): Stream.Stream<Uint8Array, PandaSourceE
  * Fetch would send a stream without its length, so it gets a `Blob`: the one that the source was made from with the rest
  * of the form around it, or else one of all bytes. Other HTTP layers do not ask for a `Fetch`.
  */
-export const make = (params: { readonly [name: string]: string }, file: File): Effect.Effect<Form> =>
+export const make = (
+  params: { readonly [name: string]: string },
+  file: File
+): Effect.Effect<Form, PandaInputError> =>
   Effect.gen(function*() {
     const { size, source } = file
+    if (source.name === "" || !source.name.isWellFormed()) {
+      return yield* new PandaInputError({
+        operation: "file",
+        parameter: "file",
+        description: "has a name that is empty or not well-formed text: pass another name"
+      })
+    }
     const boundary = `panda-${yield* Random.nextIntBetween(1e8, 1e9)}${yield* Random.nextIntBetween(1e8, 1e9)}`
     const fields = Object.entries(params).map(([name, value]) =>
       `--${boundary}\r\ncontent-disposition: form-data; name=${quoted(name)}\r\n\r\n${value}\r\n`

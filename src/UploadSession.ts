@@ -120,7 +120,7 @@ export type Reply = Data.TaggedEnum<{
  * @since 0.1.0
  * @category constructors
  */
-export const Reply = Data.taggedEnum<Reply>()
+export const Reply: Data.TaggedEnum.Constructor<Reply> = Data.taggedEnum<Reply>()
 
 /**
  * Why there is no reply.

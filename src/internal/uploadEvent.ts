@@ -53,4 +53,4 @@ export interface Progress {
  * @since 0.1.0
  * @category constructors
  */
-export const UploadEvent = Data.taggedEnum<UploadEvent>()
+export const UploadEvent: Data.TaggedEnum.Constructor<UploadEvent> = Data.taggedEnum<UploadEvent>()

@@ -12,7 +12,7 @@ import { Effect, Layer, Schema, Stream } from "effect"
 import type * as panda from "effect-panda"
 import {
   Clouds,
-  Credentials,
+  type Credentials,
   Encodings,
   Notifications,
   PandaClient,
@@ -20,7 +20,7 @@ import {
   Profiles,
   Signature,
   Upload,
-  UploadSession,
+  type UploadSession,
   UploadSource,
   type UploadState,
   UploadStore,
@@ -397,6 +397,11 @@ describe("errors", () => {
     expectTypeOf<Effect.Effect.Error<typeof more>>().toEqualTypeOf<PandaError.PandaDecodeError>()
     const none = more.pipe(Effect.catchTag("PandaDecodeError", () => Effect.void))
     expectTypeOf<Effect.Effect.Error<typeof none>>().toEqualTypeOf<never>()
+  })
+
+  it("that cannot occur cannot be handled", () => {
+    // @ts-expect-error finding a video reads no file
+    expectTypeOf(find.pipe(Effect.catchTag("PandaSourceError", () => Effect.void))).not.toBeAny()
   })
 
   it("of uploads that are handled are gone, the others are left", () => {

@@ -1,16 +1,9 @@
 /** Makes one file of `child.ts` and all that it imports, so that its process starts in a moment. */
 import { Effect } from "effect"
-import { createRequire } from "node:module"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
+import { build } from "../esbuild.js"
 import type { Task } from "./child.js"
-
-interface Bundler {
-  readonly build: (options: Readonly<Record<string, unknown>>) => Promise<unknown>
-}
-
-// tsx brings a bundler with it.
-export const { build }: Bundler = createRequire(createRequire(import.meta.url).resolve("tsx"))("esbuild")
 
 /** Into this folder; gives the arguments that Node needs to run it. */
 export const bundle = (folder: string): Effect.Effect<(task: Task) => ReadonlyArray<string>> =>

@@ -23,7 +23,7 @@ import { createServer } from "node:http"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { parseArgs } from "node:util"
-import { build } from "../chaos/childProcess.js"
+import { build } from "../esbuild.js"
 
 const { values: options } = parseArgs({
   options: {

@@ -35,4 +35,10 @@ describe("package", () => {
       rooms.filter((room) => room !== "PandaEmulator").map((room) => `export * as ${room} from "./${room}.js"`)
     )
   })
+
+  it("has its version at the top of the change log", () => {
+    const { version } = JSON.parse(read("package.json")) as { readonly version: string }
+    const [latest] = Array.from(read("CHANGELOG.md").matchAll(/^## (.+)$/gm), (match) => match[1])
+    assert.strictEqual(latest, version, "npx changeset version")
+  })
 })

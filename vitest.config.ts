@@ -11,6 +11,7 @@ export default defineConfig({
   },
   test: {
     include: ["test/**/*.test.ts"],
+    exclude: ["test/release/**"],
     testTimeout: 60_000,
     hookTimeout: 60_000,
     maxWorkers: 2,

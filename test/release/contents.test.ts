@@ -1,0 +1,64 @@
+/** What is in the file that would be published. */
+import { assert, beforeAll, describe, expect, it } from "@effect/vitest"
+import { readFileSync, rmSync } from "node:fs"
+import { mkdtemp } from "node:fs/promises"
+import { tmpdir } from "node:os"
+import { dirname, join } from "node:path"
+import ts from "typescript"
+import { afterAll, inject } from "vitest"
+import manifest from "../../package.json" with { type: "json" }
+import { run } from "./run.js"
+
+let folder: string
+let files: ReadonlyArray<string>
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "effect-panda-contents-"))
+  await run(folder, "tar", "-xzf", inject("tarball"), "--strip-components", "1")
+  files = (await run(folder, "find", ".", "-type", "f")).trim().split("\n").map((file) => file.slice("./".length))
+    .sort()
+})
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+const read = (file: string) => readFileSync(join(folder, file), "utf8")
+const of = (...endings: ReadonlyArray<string>) =>
+  files.filter((file) => file.startsWith("dist/") && endings.some((ending) => file.endsWith(ending)))
+
+describe("files", () => {
+  it("are those of contents.txt; if others are meant: npm run test:release -- -u", async () => {
+    await expect(`${files.join("\n")}\n`).toMatchFileSnapshot("contents.txt")
+  })
+
+  it("are what is built, its sources, and what a reader looks for", () => {
+    const others = files.filter((file) => !/^(dist\/.+[.](js|d[.]ts)([.]map)?|src\/.+[.]ts)$/.test(file))
+    assert.deepStrictEqual(others, ["CHANGELOG.md", "LICENSE", "README.md", "package.json"])
+  })
+
+  it("have maps that lead to sources in the package", () => {
+    const compiled = of(".js", ".d.ts")
+    assert.isAbove(compiled.length, 0)
+    for (const file of compiled) {
+      assert.include(read(file), `//# sourceMappingURL=${file.split("/").at(-1)}.map`, file)
+      const { sources } = JSON.parse(read(`${file}.map`)) as { readonly sources: ReadonlyArray<string> }
+      assert.isAbove(sources.length, 0, file)
+      assert.includeMembers([...files], sources.map((source) => join(dirname(file), source)), file)
+    }
+  })
+})
+
+describe("modules", () => {
+  it("import each other by path, and of packages only those that the package asks for", () => {
+    const packages = [...Object.keys(manifest.dependencies), "effect", "@effect/platform"]
+    const wrong = of(".js", ".d.ts").flatMap((file) =>
+      ts.preProcessFile(read(file)).importedFiles
+        .map(({ fileName }) => fileName)
+        .filter((name) =>
+          name.startsWith(".")
+            ? !files.includes(join(dirname(file), name))
+            : !packages.some((known) => name.startsWith(`${known}/`))
+        )
+        .map((name) => `${file} imports ${name}`)
+    )
+    assert.deepStrictEqual(wrong, [])
+  })
+})

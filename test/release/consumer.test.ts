@@ -1,7 +1,7 @@
 /** The packed package in the hands of its users: installed, imported, type-checked and bundled in folders of their own. */
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import { readFileSync, rmSync } from "node:fs"
-import { cp, mkdir, mkdtemp, writeFile } from "node:fs/promises"
+import { cp, mkdir, mkdtemp, realpath, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath, pathToFileURL } from "node:url"
@@ -52,7 +52,7 @@ const install = async (name: Parameters<typeof at>[0], packages: ReadonlyArray<s
 }
 
 beforeAll(async () => {
-  temp = await mkdtemp(join(tmpdir(), "effect-panda-consumers-"))
+  temp = await realpath(await mkdtemp(join(tmpdir(), "effect-panda-consumers-")))
   await Promise.all([
     ...named(edges).map((edge) => install(edge, [inject("tarball"), ...edges[edge]])),
     ...named(compilers).map((compiler) => install(compiler, [compilers[compiler]]))

@@ -279,12 +279,15 @@ const overBudget = Metric.counter("panda_retries_over_budget", {
 })
 
 /**
- * Counts a request by what came of it: `success`, or the tag of its error.
+ * Counts a request by what came of it, and tells its span: `success`, or the tag of its error.
  *
  * @internal
  */
-export const countRequest = (operation: string, outcome: string): Effect.Effect<void> =>
-  Metric.increment(requests).pipe(Effect.tagMetrics({ operation, outcome }))
+export const noteOutcome = (operation: string, outcome: string): Effect.Effect<void> =>
+  Effect.zipRight(
+    outcome === "success" ? Effect.void : Effect.annotateCurrentSpan("error.type", outcome),
+    Metric.increment(requests).pipe(Effect.tagMetrics({ operation, outcome }))
+  )
 
 /**
  * Counts a failure after which it is tried again.
@@ -472,8 +475,8 @@ export const make: Effect.Effect<
     effect.pipe(
       timely(operation, file),
       Effect.tapBoth({
-        onSuccess: () => countRequest(operation, "success"),
-        onFailure: (error) => countRequest(operation, error._tag)
+        onSuccess: () => noteOutcome(operation, "success"),
+        onFailure: (error) => noteOutcome(operation, error._tag)
       }),
       Effect.withSpan("Panda.attempt", { kind: "client", captureStackTrace: false })
     )

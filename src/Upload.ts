@@ -536,7 +536,8 @@ const events = (
       observed(operation, source.name),
       Effect.onExit(box.end)
     )
-    yield* Effect.forkScoped(upload)
+    // How it ends the stream tells: the fiber need not say it too.
+    yield* Effect.forkScoped(Effect.exit(upload))
     return box.stream
   }))
 

@@ -311,11 +311,14 @@ export const abort = (
     const error = Option.filter(yield* failure("abort", answer), ({ _tag }) => _tag !== "PandaSessionExpired")
     if (Option.isSome(error)) return yield* error.value
   }).pipe(
-    Effect.tapBoth({ onSuccess: () => counted("abort", "success"), onFailure: ({ _tag }) => counted("abort", _tag) }),
+    Effect.tapBoth({
+      onSuccess: () => noteOutcome("abort", "success"),
+      onFailure: ({ _tag }) => noteOutcome("abort", _tag)
+    }),
     observed("abort")
   )
 
-const counted = (kind: string, outcome: string) => PandaClient.countRequest(nameOf(kind), outcome)
+const noteOutcome = (kind: string, outcome: string) => PandaClient.noteOutcome(nameOf(kind), outcome)
 
 /** Not by the session's id: in the locations that Panda documents it is what is secret. */
 const observed =
@@ -341,8 +344,8 @@ const exchange = (
     return { reply: yield* interpret(kind, answer), location: yield* moved(kind, location, answer) }
   }).pipe(
     Effect.tapBoth({
-      onSuccess: ({ reply }) => counted(kind, Either.isLeft(reply) ? reply.left._tag : "success"),
-      onFailure: ({ _tag }) => counted(kind, _tag)
+      onSuccess: ({ reply }) => noteOutcome(kind, Either.isLeft(reply) ? reply.left._tag : "success"),
+      onFailure: ({ _tag }) => noteOutcome(kind, _tag)
     }),
     observed(kind, attributes)
   )

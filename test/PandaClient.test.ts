@@ -1,7 +1,5 @@
-import * as HttpClient from "@effect/platform/HttpClient"
 import { assert, describe, it } from "@effect/vitest"
 import {
-  Cause,
   Clock,
   ConfigProvider,
   Context,
@@ -682,17 +680,20 @@ describe("what can be observed", () => {
         "url.path": path,
         ...(status === undefined ? {} : { "http.response.status_code": status })
       })
-      const status = (code: number) => ({ "http.response.status_code": code })
+      const status = (code: number, error?: string) => ({
+        "http.response.status_code": code,
+        ...(error === undefined ? {} : { "error.type": error })
+      })
       const list = { name: "Panda.Videos.list", kind: "internal", parent: undefined }
       const find = { ...list, name: "Panda.Videos.find" }
       const execute = { ...list, name: "Panda.PandaClient.execute" }
       assert.deepStrictEqual(shown, [
         { ...list, attributes: on("GET", "/videos.json", 200), ok: true },
-        { ...attempt, parent: "Panda.Videos.list", attributes: status(503), ok: false },
-        { ...attempt, parent: "Panda.Videos.list", attributes: {}, ok: false },
+        { ...attempt, parent: "Panda.Videos.list", attributes: status(503, "PandaServerError"), ok: false },
+        { ...attempt, parent: "Panda.Videos.list", attributes: { "error.type": "PandaTransportError" }, ok: false },
         { ...attempt, parent: "Panda.Videos.list", attributes: status(200), ok: true },
         { ...find, attributes: on("GET", "/videos/7.json", 404), ok: false },
-        { ...attempt, parent: "Panda.Videos.find", attributes: status(404), ok: false },
+        { ...attempt, parent: "Panda.Videos.find", attributes: status(404, "PandaNotFound"), ok: false },
         { ...execute, attributes: on("PUT", "/notifications.json", 200), ok: true },
         { ...attempt, parent: "Panda.PandaClient.execute", attributes: status(200), ok: true },
         {
@@ -760,103 +761,6 @@ describe("what can be observed", () => {
       ])
     })
   )
-
-  it.effect("no key, signature, token or location shows, whatever fails and however it is printed", () =>
-    Effect.gen(function*() {
-      const { spans, tracer } = yield* recording
-      const secrets = new Set(["CANARYaccess", "CANARYsecret", "clou_CANARYtoken", "CANARYlocation"])
-      const printed: Array<string> = []
-      const emulator = yield* PandaEmulator.make({
-        accessKey: "CANARYaccess",
-        secretKey: Redacted.make("CANARYsecret"),
-        token: Redacted.make("clou_CANARYtoken"),
-        uploadOrigin: "http://CANARYlocation.example",
-        videos: 1
-      })
-      const spy = Layer.succeed(
-        HttpClient.HttpClient,
-        HttpClient.tapRequest(emulator.httpClient, (request) =>
-          Effect.sync(() => {
-            const body = request.body._tag === "Uint8Array" ? new TextDecoder().decode(request.body.body) : ""
-            for (const [, signature] of `${request.url}&${body}`.matchAll(/signature=([^&]+)/g)) {
-              secrets.add(signature!)
-              secrets.add(decodeURIComponent(signature!))
-            }
-          }))
-      )
-      const clientOf = (options: Credentials.Options) =>
-        PandaClient.layer.pipe(Layer.provide(Credentials.layer(options)), Layer.provide(spy))
-      const clients = [
-        clientOf({ ...emulator, cloudId: emulator.cloudId }),
-        clientOf({ token: emulator.token }),
-        clientOf({ accessKey: "CANARYaccess", secretKey: Redacted.make("CANARYsecret-wrong") })
-      ]
-      const echo =
-        "access_key=CANARYaccess&signature=CANARYsecret {\"token\":\"clou_CANARYtoken\"} http://CANARYlocation.example/x"
-      const operations = [
-        Videos.list(),
-        Videos.find("none"),
-        Videos.create({ source_url: "http://a.example/b.mp4" }),
-        PandaClient.put("/notifications.json", { url: "http://a.example" }),
-        PandaClient.post("/videos.json", { a: { b: ["c"] } as never }),
-        PandaClient.get("no path"),
-        PandaClient.post(
-          "/videos/upload.json",
-          { file_name: "a.mp4", file_size: 10 },
-          Schema.Struct({ no: Schema.String })
-        ),
-        PandaClient.execute("GET", "/videos.json")
-      ]
-      const faults = [
-        Fault.delay(0),
-        Fault.status(500, { body: echo }),
-        Fault.status(400, { error: echo, message: echo }),
-        Fault.errorBody({ error: "NotAuthorized", message: echo }),
-        Fault.malformed(echo),
-        Fault.refuse,
-        Fault.resetAfter,
-        Fault.truncate({ after: 5 }),
-        Fault.stall
-      ]
-      const logger = Logger.make((log) => {
-        printed.push(inspect(log.message, { depth: 20 }), inspect(log.annotations), Cause.pretty(log.cause))
-        printed.push(Logger.logfmtLogger.log(log), JSON.stringify(Logger.structuredLogger.log(log)))
-      })
-      let failures = 0
-      for (const client of clients) {
-        for (const fault of faults) {
-          yield* emulator.inject({ route: "*", fault, times: Infinity })
-          const exits = yield* inTime(
-            Effect.forEach(operations, (operation) => Effect.exit(operation), { concurrency: "unbounded" }).pipe(
-              Effect.provide(client),
-              PandaClient.withRetry(Schedule.recurs(1)),
-              Effect.withTracer(tracer),
-              Effect.provide(Logger.replace(Logger.defaultLogger, logger))
-            )
-          )
-          for (const exit of exits) {
-            if (Exit.isSuccess(exit)) continue
-            failures++
-            const error = Option.getOrThrow(Cause.failureOption(exit.cause))
-            printed.push(Cause.pretty(exit.cause), Cause.pretty(exit.cause, { renderErrorCause: true }), String(error))
-            printed.push(JSON.stringify(exit), JSON.stringify(error), inspect(exit, { depth: 20, showHidden: true }))
-            printed.push("message" in error ? error.message : "", "stack" in error ? String(error.stack) : "")
-          }
-          yield* emulator.reset
-        }
-      }
-      for (const { attributes, links, name, status } of spans) {
-        // What an operation succeeds with is for its caller.
-        const cause = status._tag === "Ended" && Exit.isFailure(status.exit) ? status.exit.cause : undefined
-        printed.push(name, inspect([attributes, links, cause], { depth: 20, showHidden: true }))
-      }
-      assert.isAbove(failures, 100)
-      assert.isAbove(secrets.size, 100)
-      const all = printed.join("\n")
-      for (const secret of secrets) assert.isFalse(all.includes(secret), secret)
-    }).pipe(
-      Logger.withMinimumLogLevel(LogLevel.All)
-    ))
 })
 
 describe("determinism", () => {

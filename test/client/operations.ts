@@ -10,6 +10,7 @@ import {
   UploadSource,
   Videos
 } from "effect-panda"
+import { secrets } from "./canary.js"
 
 export interface Row {
   /** As errors and spans have it. */
@@ -35,8 +36,8 @@ const video = decoded(Videos.Video)
 const encoding = decoded(Encodings.Encoding, { video_id: "v/1", profile_id: "p", profile_name: "h264" })
 const profile = decoded(Profiles.Profile, { name: "small", width: "320", fps: 25 })
 const cloud = decoded(Clouds.Cloud, { name: "n", s3_videos_bucket: "b" })
-const storage = { s3_videos_bucket: "b", aws_access_key: "k", aws_secret_key: Redacted.make("s+/=") }
-const stored = { s3_videos_bucket: "b", aws_access_key: "k", aws_secret_key: "s+/=" }
+const stored = { s3_videos_bucket: "b", aws_access_key: secrets.awsAccessKey, aws_secret_key: secrets.awsSecretKey }
+const storage = { ...stored, aws_secret_key: Redacted.make(stored.aws_secret_key) }
 
 export const operations: ReadonlyArray<Row> = [
   { name: "Videos.list", run: Videos.list(), request: "GET /videos.json" },
@@ -297,7 +298,7 @@ export const operations: ReadonlyArray<Row> = [
       frame_count: 0,
       command: "ffmpeg",
       extname: ".mp4",
-      encryption_key: Redacted.make("the key"),
+      encryption_key: Redacted.make(secrets.encryptionKey),
       priority: 2
     }),
     request: "PUT /profiles/p.json",
@@ -309,7 +310,7 @@ export const operations: ReadonlyArray<Row> = [
       frame_count: "0",
       command: "ffmpeg",
       extname: ".mp4",
-      encryption_key: "the key",
+      encryption_key: secrets.encryptionKey,
       priority: "2"
     }
   },
@@ -330,7 +331,7 @@ export const operations: ReadonlyArray<Row> = [
       fps: null,
       video_bitrate: "auto",
       keyframe_interval: 0.2,
-      encryption_key: Redacted.make("the key")
+      encryption_key: Redacted.make(secrets.encryptionKey)
     }),
     request: "POST /profiles.json",
     parameters: {
@@ -341,7 +342,7 @@ export const operations: ReadonlyArray<Row> = [
       fps: "",
       video_bitrate: "auto",
       keyframe_interval: "0.2",
-      encryption_key: "the key"
+      encryption_key: secrets.encryptionKey
     }
   },
   {
@@ -424,9 +425,9 @@ export const operations: ReadonlyArray<Row> = [
   },
   {
     name: "Notifications.update",
-    run: Notifications.update({ url: "http://a.example/x?y", delay: 0 }),
+    run: Notifications.update({ url: `http://a.example/${secrets.webhook}?y`, delay: 0 }),
     request: "PUT /notifications.json",
-    parameters: { url: "http://a.example/x?y", delay: "0" }
+    parameters: { url: `http://a.example/${secrets.webhook}?y`, delay: "0" }
   }
 ]
 

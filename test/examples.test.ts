@@ -43,7 +43,7 @@ beforeAll(() => {
   const modules = join(installed, "node_modules")
   mkdirSync(join(modules, "effect-panda"), { recursive: true })
   cpSync(join(root, "package.json"), join(modules, "effect-panda/package.json"))
-  for (const name of ["effect", "@effect", "@noble"]) {
+  for (const name of ["effect", "@effect", "@noble", "@opentelemetry"]) {
     symlinkSync(join(root, "node_modules", name), join(modules, name))
   }
   writeFileSync(join(installed, "package.json"), `{ "type": "module" }`)
@@ -353,4 +353,35 @@ describe.concurrent("examples", { timeout: 60_000 }, () => {
       const out = yield* run("raw-request")
       assert.match(out, /^2 of 3 videos\n\{.*"video_encoded":true.*\}\n404 application\/json.*\n$/)
     }).pipe(Effect.provide(emulator({ videos: 3 }))))
+
+  it.scopedLive("trace, of an upload to Panda", () =>
+    Effect.gen(function*() {
+      const panda = yield* PandaEmulator.PandaEmulator
+      yield* panda.inject({ route: "chunk", fault: Fault.status(503), skip: 1 })
+      const out = yield* run("trace", { args: [`${yield* withMovie}/movie.mp4`] })
+      const [session] = yield* panda.sessions
+      assert.strictEqual(session?.sha256, sha256)
+      const [root, ...lines] = out.trimEnd().split("\n")
+      assert.match(
+        root!,
+        /^Panda\.Upload\.start, \d+ ms  panda\.file=movie\.mp4  panda\.size=3000000  panda\.video\.id=\w+$/
+      )
+      assert.match(lines[0]!, /^├─ Panda\.UploadSession\.create, \d+ ms  .*status_code=201$/)
+      assert.match(lines[1]!, /^│  └─ Panda\.attempt, \d+ ms  http\.response\.status_code=201$/)
+      assert.match(lines[2]!, /^├─ Panda\.UploadSession\.chunk, \d+ ms  panda\.offset=0  panda\.length=16384 .*=204$/)
+      assert.match(lines[3]!, /chunk, .*status_code=503  error\.type=PandaServerError$/)
+      assert.match(lines[4]!, /^├─ Panda\.UploadSession\.probe, \d+ ms/)
+      assert.match(lines.at(-1)!, /^└─ Panda\.UploadSession\.chunk, .*status_code=200$/)
+      assert.notMatch(out, /session\?id|signature/)
+    }).pipe(Effect.provide(emulator())))
+
+  it.scopedLive("trace, without credentials", () =>
+    Effect.gen(function*() {
+      const out = yield* run("trace", {
+        args: [join(root, "test/fixtures/panda.mp4")],
+        env: { PANDA_ACCESS_KEY: "" }
+      })
+      assert.match(out, /^Panda\.Upload\.start, .*panda\.video\.id=\w+\n├─ Panda\.UploadSession\.create/)
+      assert.match(out, /chunk, .* error\.type=PandaTransportError\n├─ Panda\.UploadSession\.probe/)
+    }).pipe(Effect.provide(emulator())))
 })

@@ -463,15 +463,16 @@ describe("answers", () => {
 
   const deep = `${"[".repeat(50_000)}${"]".repeat(50_000)}`
   const harmful: ReadonlyArray<readonly [where: string, body: string, path: ReadonlyArray<string>]> = [
-    ["alone", deep, []],
-    ["where text is due", `{"id":${deep}}`, []],
-    ["in an attribute of no interest", `{"id":"1","x":${deep}}`, []],
-    ["in an error's message", `{"error":"E","message":${deep}}`, []],
-    ["as deep as no schema minds", `{"id":"1","x":${"[".repeat(101)}${"]".repeat(101)}}`, []],
-    ["in a name that cannot be shown", `{"id":{"constructor":{"name":{"toString":1,"valueOf":1}}}}`, ["id"]]
+    ["nested alone", deep, []],
+    ["nested where text is due", `{"id":${deep}}`, []],
+    ["nested in an attribute of no interest", `{"id":"1","x":${deep}}`, []],
+    ["nested in an error's message", `{"error":"E","message":${deep}}`, []],
+    ["nested as deep as no schema minds", `{"id":"1","x":${"[".repeat(101)}${"]".repeat(101)}}`, []],
+    ["with a number that JSON cannot give back", `{"id":"1","x":[-1e999]}`, []],
+    ["with a name that cannot be shown", `{"id":{"constructor":{"name":{"toString":1,"valueOf":1}}}}`, ["id"]]
   ]
   it.effect.each(harmful)(
-    "a body that is nested to do harm, %s, is a PandaDecodeError",
+    "a body that can only mean harm, %s, is a PandaDecodeError",
     ([_, body, path]) =>
       Effect.gen(function*() {
         for (const operation of [Videos.find("1"), Effect.asVoid(PandaClient.get("/videos.json", {}, Videos.Video))]) {

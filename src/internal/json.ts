@@ -8,7 +8,7 @@ import * as Schema from "effect/Schema"
 const DEEPEST = 100
 
 /**
- * None if it is nested too deeply. Takes out `__proto__`, which would make its value the prototype of an object that is
+ * None if it is nested too deeply, or has a number so large that there is none. Takes out `__proto__`, which would make its value the prototype of an object that is
  * copied: attributes would appear that no schema has seen.
  */
 const sanitized = (json: unknown): Option.Option<unknown> => {
@@ -21,6 +21,7 @@ const sanitized = (json: unknown): Option.Option<unknown> => {
       if (Object.hasOwn(value, "__proto__")) Reflect.deleteProperty(value, "__proto__")
       for (const inner of Object.values(value)) {
         if (typeof inner === "object" && inner !== null) next.push(inner)
+        if (inner === Infinity || inner === -Infinity) return Option.none()
       }
     }
     level = next

@@ -96,7 +96,9 @@ const entriesOf = (name: string, value: unknown): Either.Either<ReadonlyArray<En
   }
   return Either.all(
     Object.entries(value).filter(([, value]) => value !== undefined).map(([inner, value]) =>
-      isPlain(value)
+      inner === "" || !inner.isWellFormed()
+        ? reject(name, "a parameter's name is empty or not well-formed text: name it")
+        : isPlain(value)
         ? reject(`${name}.${inner}`, "parameters nest one level deep: pass the inner object as JSON text")
         : Either.map(text(`${name}.${inner}`, value), (value): Entry => ({ base: name, inner, value }))
     )

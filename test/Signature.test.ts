@@ -184,7 +184,13 @@ describe("Signature", () => {
     })
 
     it("refuses names that cannot be signed", () => {
-      for (const params of [{ "": "a" }, { "\ud800": "a" }, { signature: "a" }, { "a b": { c: "d" } }]) {
+      for (
+        const params of [{ "": "a" }, { "\ud800": "a" }, { signature: "a" }, { "a b": { c: "d" } }, {
+          a: { "\ud800": "b" }
+        }, {
+          a: { "": "b" }
+        }]
+      ) {
         assert.isTrue(Either.isLeft(Signature.canonicalQuery(params)))
       }
     })

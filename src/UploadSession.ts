@@ -308,7 +308,10 @@ export const abort = (
 ): Effect.Effect<void, ReplyError, PandaClient.PandaClient> =>
   Effect.gen(function*() {
     const answer = yield* answerTo("abort", location, Effect.sleep(timeout), (url) => HttpClientRequest.del(url))
-    const error = Option.filter(yield* failure("abort", answer), ({ _tag }) => _tag !== "PandaSessionExpired")
+    const error = Option.filter(
+      yield* failure("abort", concealed(location, answer)),
+      ({ _tag }) => _tag !== "PandaSessionExpired"
+    )
     if (Option.isSome(error)) return yield* error.value
   }).pipe(
     Effect.tapBoth({
@@ -341,7 +344,7 @@ const exchange = (
     const answered = yield* Effect.either(answerTo(kind, location, expiry, request))
     if (Either.isLeft(answered)) return { reply: Either.left(answered.left), location: Option.none() }
     const answer = answered.right
-    return { reply: yield* interpret(kind, answer), location: yield* moved(kind, location, answer) }
+    return { reply: yield* interpret(kind, answer, location), location: yield* moved(kind, location, answer) }
   }).pipe(
     Effect.tapBoth({
       onSuccess: ({ reply }) => noteOutcome(kind, Either.isLeft(reply) ? reply.left._tag : "success"),
@@ -392,8 +395,13 @@ const answerTo = (
 
 const decodeVideo = Schema.decodeUnknownOption(json.parsed(Video))
 
-const interpret = (kind: string, answer: Answer): Effect.Effect<Either.Either<Reply, ReplyError>> =>
-  Effect.map(failure(kind, answer), (error) => {
+const interpret = (
+  kind: string,
+  answer: Answer,
+  location: Redacted.Redacted<string>
+): Effect.Effect<Either.Either<Reply, ReplyError>> => {
+  const told = concealed(location, answer)
+  return Effect.map(failure(kind, told), (error) => {
     if (Option.isSome(error)) return Either.left(error.value)
     const { headers, status, text } = answer
     if (status >= 300) return Either.right(Reply.Redirected())
@@ -405,9 +413,29 @@ const interpret = (kind: string, answer: Answer): Effect.Effect<Either.Either<Re
     }
     return Either.fromOption(
       Option.map(decodeVideo(text), (video) => Reply.Complete({ video })),
-      () => protocolError(kind, status, `the answer is neither progress nor a video: ${excerpt(text) || "it is empty"}`)
+      () =>
+        protocolError(
+          kind,
+          status,
+          `the answer is neither progress nor a video: ${excerpt(told.text) || "it is empty"}`
+        )
     )
   })
+}
+
+/** The answer as errors may show it: what the server repeats of the location's query is the capability. */
+const concealed = (location: Redacted.Redacted<string>, answer: Answer): Answer => {
+  // Shorter ones are no secrets, and would be found in other words. A location need not have as many as it likes.
+  const values = Array.from(new URL(Redacted.value(location)).searchParams.values())
+    .filter(({ length }) => length >= 8).slice(0, 8)
+  return {
+    ...answer,
+    text: values.reduce(
+      (text, value) => text.replaceAll(value, "<redacted>").replaceAll(encodeURIComponent(value), "<redacted>"),
+      answer.text
+    )
+  }
+}
 
 /** The byte after the last one that the server has. No Range means that it has none. */
 const nextOffset = (range: string | undefined): Option.Option<number> => {

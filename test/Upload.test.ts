@@ -653,6 +653,20 @@ describe("Upload", () => {
         }))
     }
 
+    scenario("what a server repeats of a location's query is not shown", () =>
+      Effect.gen(function*() {
+        const at = Redacted.make("https://vm-1.upload.pandastream.test/upload/session?id=canary%2Fid")
+        const texts = [`{"params":{"id":"canary/id"}}`, `{"error":"No canary%2Fid"}`, "canary/id is gone"]
+        for (const [route, status] of [["*", 200], ["*", 422], ["*", 500]] as const) {
+          for (const body of texts) {
+            yield* inject({ route, fault: Fault.status(status, { body }) })
+            const { reply } = yield* UploadSession.probe(at, 1, { timeout: "1 second" })
+            const error = yield* Either.flip(reply)
+            assert.notInclude(`${error.message} ${JSON.stringify(error)}`, "canary")
+          }
+        }
+      }))
+
     scenario("S38: from https to http is not followed", () =>
       Effect.gen(function*() {
         yield* inject({ route: "chunk", fault: Fault.move({ origin: "http://vm-2.upload.pandastream.test" }) })

@@ -16,14 +16,16 @@ export const property = <A>(
   arbitrary: FastCheck.Arbitrary<A>,
   check: (value: A) => Effect.Effect<void, unknown>
 ) =>
-  it(name, () =>
-    FastCheck.assert(
-      FastCheck.asyncProperty(arbitrary, (value) => Effect.runPromise(check(value))),
-      { seed: seedOf(name), numRuns: cases }
+  it.live(name, () =>
+    Effect.promise(() =>
+      FastCheck.assert(
+        FastCheck.asyncProperty(arbitrary, (value) => Effect.runPromise(check(value))),
+        { seed: seedOf(name), numRuns: cases }
+      )
     ))
 
 export const SECRET = "canary-secret-key"
-export const ACCESS = "canary-access-key"
+const ACCESS = "canary-access-key"
 
 /** An error is one that is documented, in a line of bounded length, and without secrets however it is printed. */
 export const checkError = <E>(
@@ -158,7 +160,7 @@ export const text: FastCheck.Arbitrary<string> = oneof(
   }
 )
 
-export const number: FastCheck.Arbitrary<number> = oneof(
+const number: FastCheck.Arbitrary<number> = oneof(
   FastCheck.double({ noNaN: true, noDefaultInfinity: true }),
   constantFrom(0, -0, -1, 1.5, 2 ** 53, 2 ** 53 + 2, 1e308, 5e-324)
 )
@@ -363,3 +365,25 @@ export const status: FastCheck.Arbitrary<number> = oneof(
 )
 
 export const hostile: FastCheck.Arbitrary<Hostile> = FastCheck.record({ status, headers, body })
+
+/** As the specification of forms says, and not as we read them: parts between boundaries, a head of lines in each. */
+export const partsOf = (bytes: Buffer, boundary: string) => {
+  const [preamble, ...parts] = `\r\n${bytes.toString("latin1")}`.split(`\r\n--${boundary}`)
+  assert.strictEqual(preamble, "")
+  assert.strictEqual(parts.pop(), "--\r\n")
+  return parts.map((part) => {
+    const end = part.indexOf("\r\n\r\n")
+    assert.isTrue(part.startsWith("\r\n") && end !== -1)
+    const lines = part.slice(2, end).split("\r\n")
+    const [, name, filename] =
+      /^content-disposition: form-data; name="([^"\r\n]*)"(?:; filename="([^"\r\n]*)")?$/.exec(lines[0]!) ??
+        assert.fail(lines[0]!)
+    const utf8 = (latin1: string) => Buffer.from(latin1, "latin1").toString()
+    return {
+      name: utf8(name!),
+      filename: filename === undefined ? undefined : utf8(filename),
+      others: lines.slice(1),
+      content: utf8(part.slice(end + 4))
+    }
+  })
+}

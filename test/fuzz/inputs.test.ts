@@ -53,6 +53,7 @@ import {
   headers,
   hostile,
   jsonText,
+  partsOf,
   property,
   SECRET,
   status,
@@ -224,28 +225,6 @@ describe("ids", () => {
       })
   )
 })
-
-/** As the specification of forms says, and not as we read them: parts between boundaries, a head of lines in each. */
-const partsOf = (bytes: Buffer, boundary: string) => {
-  const [preamble, ...parts] = `\r\n${bytes.toString("latin1")}`.split(`\r\n--${boundary}`)
-  assert.strictEqual(preamble, "")
-  assert.strictEqual(parts.pop(), "--\r\n")
-  return parts.map((part) => {
-    const end = part.indexOf("\r\n\r\n")
-    assert.isTrue(part.startsWith("\r\n") && end !== -1)
-    const lines = part.slice(2, end).split("\r\n")
-    const [, name, filename] =
-      /^content-disposition: form-data; name="([^"\r\n]*)"(?:; filename="([^"\r\n]*)")?$/.exec(lines[0]!) ??
-        assert.fail(lines[0]!)
-    const utf8 = (latin1: string) => Buffer.from(latin1, "latin1").toString()
-    return {
-      name: utf8(name!),
-      filename: filename === undefined ? undefined : utf8(filename),
-      others: lines.slice(1),
-      content: utf8(part.slice(end + 4))
-    }
-  })
-}
 
 /** Takes each form that is sent. */
 const taking = (forms: Array<{ readonly bytes: Buffer; readonly type: string }>) =>

@@ -473,7 +473,7 @@ describe("answers", () => {
   ]
   it.effect.each(harmful)(
     "a body that can only mean harm, %s, is a PandaDecodeError",
-    ([_, body, path]) =>
+    ([, body, path]) =>
       Effect.gen(function*() {
         for (const operation of [Videos.find("1"), Effect.asVoid(PandaClient.get("/videos.json", {}, Videos.Video))]) {
           yield* inject(Fault.malformed(body))

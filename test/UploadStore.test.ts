@@ -145,7 +145,7 @@ describe("UploadStore", () => {
         // Nor does the owner of a lock, whose name is a part of another file's.
         yield* fs.writeFileString(`${directory}/b.lock`, `{"owner":"/../../package.json","until":0}`)
         const fiber = yield* Effect.fork(Effect.exit(Effect.scoped(lock("b", "movie.mp4"))))
-        yield* Effect.repeatN(Effect.promise(() => new Promise((resolve) => setImmediate(resolve))), 50)
+        yield* Effect.repeatN(Effect.async<void>((resume) => void setImmediate(() => resume(Effect.void))), 50)
         yield* Fiber.interrupt(fiber)
         assert.strictEqual(yield* fs.readFileString(outside), "{}")
       })))

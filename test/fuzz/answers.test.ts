@@ -10,7 +10,7 @@ const isDocumented = (u: unknown) => PandaError.isUploadError(u)
 describe("operations", () => {
   property(
     "each has a result or an error, whatever the answer",
-    1200,
+    1000,
     FastCheck.record({ row: FastCheck.constantFrom(...operations), answer: hostile }),
     ({ answer, row }) =>
       Effect.gen(function*() {
@@ -54,7 +54,7 @@ const checkEntity = <A extends object, I>(
 describe("entities", () => {
   property(
     "one that is let in is of its type, keeps what it has, and survives its way through JSON",
-    500,
+    400,
     FastCheck.record({ entity: FastCheck.nat(entities.length - 1), text: entityText }),
     ({ entity, text }) => {
       switch (entity) {
@@ -72,7 +72,7 @@ describe("entities", () => {
 
   property(
     "none makes what is shown of it long, or slow",
-    150,
+    100,
     entityText,
     (text) =>
       Effect.gen(function*() {
@@ -96,7 +96,7 @@ describe("entities", () => {
 describe("waiting", () => {
   property(
     "ends as its schedule does, whatever the answer",
-    150,
+    100,
     hostile,
     (answer) =>
       Effect.gen(function*() {

@@ -172,7 +172,7 @@ describe("ids", () => {
 
   property(
     "one reaches its own endpoint, or is refused before anything is sent",
-    400,
+    300,
     FastCheck.record({ place: constantFrom(...places), id: ids }),
     ({ id, place: [before, after, run] }) =>
       Effect.gen(function*() {
@@ -254,7 +254,7 @@ describe("names of files", () => {
 
   property(
     "a form has the parts that it should have and no others, or is not sent",
-    400,
+    300,
     FastCheck.record({ name: text, payload: text, content }),
     ({ content, name, payload }) =>
       Effect.gen(function*() {
@@ -393,7 +393,7 @@ describe("upload sessions", () => {
 
   property(
     "an exchange ends in a reply or an error, and leads only to where bytes may go",
-    600,
+    500,
     FastCheck.record({ answer: hostile, origin, kind: constantFrom("probe", "send", "sendSlices") }),
     ({ answer, kind, origin }) =>
       Effect.gen(function*() {
@@ -426,7 +426,7 @@ describe("upload sessions", () => {
 
   property(
     "a session that is created is at a location to which bytes may go",
-    200,
+    150,
     FastCheck.tuple(
       oneof(headers.map(({ location }) => location ?? ""), text, constantFrom("https://vm-1.example/?id=1")),
       text
@@ -514,7 +514,7 @@ describe("saved states", () => {
 
   property(
     "a store that somebody wrote into gives what can be read of it, and locks or tells that it cannot",
-    80,
+    40,
     FastCheck.record({ index: entry, a: entry, lock: entry, succession: entry }),
     ({ a, index, lock, succession }) =>
       Effect.gen(function*() {

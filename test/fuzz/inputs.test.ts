@@ -78,7 +78,20 @@ describe("webhooks", () => {
     },
     { weight: 2, arbitrary: text }
   )
-  const pairs = FastCheck.array(FastCheck.tuple(name, value), { maxLength: 8 })
+  const event = constantFrom("video-created", "video-encoded", "encoding-progress", "encoding-complete", "other")
+  const progress = constantFrom("-1", "0", "99.5", "100", "101", "9".repeat(400), "1e3", "0x10", " 7 ", "")
+  const pairs: FastCheck.Arbitrary<Array<[string, string]>> = oneof(
+    FastCheck.array(FastCheck.tuple(name, value), { maxLength: 8 }),
+    FastCheck.tuple(event, text, text, progress, FastCheck.array(FastCheck.tuple(name, value), { maxLength: 3 })).map((
+      [event, video, encoding, progress, others]
+    ) => [
+      ["event", event],
+      ["video_id", video],
+      ["encoding_id", encoding],
+      ["progress", progress],
+      ...others
+    ])
+  )
   const form = oneof(
     { weight: 3, arbitrary: pairs.map((pairs) => new URLSearchParams(pairs.map(([a, b]) => [a, b])).toString()) },
     { weight: 2, arbitrary: pairs.map((pairs) => pairs.map((pair) => pair.join("=")).join("&")) },

@@ -486,8 +486,8 @@ const moved = (
   if (value === undefined) return Effect.succeed(Option.none())
   const from = new URL(Redacted.value(current))
   const to = URL.canParse(value, from) ? new URL(value, from) : undefined
-  const allowed = to !== undefined && isLocation(to.href) && !(from.protocol === "https:" && to.protocol === "http:")
-  return allowed
+  const downgraded = from.protocol === "https:" && to?.protocol === "http:"
+  return to !== undefined && isLocation(to.href) && !downgraded
     ? Effect.succeed(to.href === from.href ? Option.none() : Option.some(Redacted.make(to.href)))
     : protocolError(
       kind,

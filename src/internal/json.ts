@@ -8,8 +8,8 @@ import * as Schema from "effect/Schema"
 const DEEPEST = 100
 
 /**
- * None if it is nested too deeply, or has a number so large that there is none. Takes out `__proto__`, which would make its value the prototype of an object that is
- * copied: attributes would appear that no schema has seen.
+ * None if it is nested too deeply, or has a number so large that it is infinite. Takes out `__proto__`, which would make
+ * its value the prototype of an object that is copied: attributes would appear that no schema has seen.
  */
 const sanitized = (json: unknown): Option.Option<unknown> => {
   let level: Array<unknown> = [json]

@@ -94,7 +94,10 @@ const http = HttpClient.make((request, url) =>
     // Its body not through the promises of a web stream, and in two parts.
     const slice = bytes.length > 0 || typeof body === "function" ? bytes : body
     const stream = Stream.make(slice.subarray(0, slice.length >> 1), slice.subarray(slice.length >> 1))
-    return Object.create(HttpClientResponse.fromWeb(request, head), { stream: { value: stream } })
+    return Object.create(HttpClientResponse.fromWeb(request, head), {
+      stream: { value: stream },
+      text: { get: () => Effect.sync(() => Buffer.from(slice).toString()) }
+    })
   })
 )
 

@@ -84,7 +84,7 @@ describe("webhooks", () => {
     FastCheck.array(FastCheck.tuple(name, value), { maxLength: 8 }),
     FastCheck.tuple(event, text, text, progress, FastCheck.array(FastCheck.tuple(name, value), { maxLength: 3 })).map((
       [event, video, encoding, progress, others]
-    ) => [
+    ): Array<[string, string]> => [
       ["event", event],
       ["video_id", video],
       ["encoding_id", encoding],

@@ -107,6 +107,33 @@ describe("a body without end", () => {
   }
 })
 
+const lies = {
+  "a shorter length": "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n",
+  "no length at all": "HTTP/1.1 200 OK\r\ncontent-length: -1\r\n\r\n",
+  "a length and no body": "HTTP/1.1 204 None\r\ncontent-length: 5\r\n\r\n",
+  "no body": "HTTP/1.1 304 Same\r\n\r\n"
+}
+
+describe("a body without end, of which its head says otherwise", () => {
+  for (const { http, name } of layers) {
+    for (const [how, head] of Object.entries(lies)) {
+      it.scopedLive(`${how}: it is not read to its end, and its socket closed (${name})`, () =>
+        Effect.gen(function*() {
+          const { respond, written } = endless(head, (slice) => slice)
+          const { closed, port } = yield* Wire.listen(respond)
+          const exit = yield* Videos.find("1").pipe(
+            PandaClient.withRetry("none"),
+            Effect.provide(clientOf(http, port)),
+            Effect.exit
+          )
+          assert.isTrue(Option.isNone(checkExit(exit, PandaError.isPandaError)))
+          yield* closed
+          assert.isBelow(written(), 48 * MIB)
+        }), 60_000)
+    }
+  }
+})
+
 const heads = [
   "",
   "\r\n\r\n",

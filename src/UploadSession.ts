@@ -425,6 +425,7 @@ const interpret = (
 
 /** The answer as errors may show it: what the server repeats of the location's query is the capability. */
 const concealed = (location: Redacted.Redacted<string>, answer: Answer): Answer => {
+  if (answer.text === "") return answer
   // Shorter ones are no secrets, and would be found in other words. A location need not have as many as it likes.
   const values = Array.from(new URL(Redacted.value(location)).searchParams.values())
     .filter(({ length }) => length >= 8).slice(0, 8)

@@ -67,9 +67,9 @@ it("the program that is compiled imports every subpath", () => {
 
 describe.each(named(edges))("with the %s peers", (edge) => {
   it("imports each subpath and uploads to the emulator", async () => {
-    for (const folder of ["fixtures", "runtimes"]) {
-      await cp(here(`../${folder}`), at(edge, folder), { recursive: true })
-    }
+    await Promise.all(
+      ["fixtures", "runtimes"].map((folder) => cp(here(`../${folder}`), at(edge, folder), { recursive: true }))
+    )
     const printed = await run(at(edge), process.execPath, "fixtures/smoke.mjs")
     assert.include(printed, `smoke: ${subpaths.length} subpaths imported`)
   })

@@ -110,6 +110,7 @@ describe("operations", () => {
         layerConfig: Layer.Layer<PandaClient.PandaClient, ConfigError.ConfigError, HttpClient.HttpClient>
         withCloud: Any
         withRetry: Any
+        withRetryBudget: Any
         withTimeout: Any
         withTransform: Any
         request: Operation<unknown>
@@ -123,6 +124,8 @@ describe("operations", () => {
         put: Operation<unknown>
         delete: Operation<unknown>
         encodeInput: Effect.Effect<unknown, PandaError.PandaInputError>
+        noteOutcome: Effect.Effect<void>
+        countRetry: Effect.Effect<void>
       }
       PandaEmulator: {
         make: Effect.Effect<PandaEmulator.PandaEmulator.Service>

@@ -262,48 +262,15 @@ export const many = <S extends UploadSource.Any, R = PandaClient.PandaClient>(
   const upload = options.upload ?? start as NonNullable<typeof options.upload>
   return Stream.unwrap(Effect.gen(function*() {
     const shared = each.bandwidth === undefined ? undefined : yield* bandwidth.make(each.bandwidth)
-    let totals: Totals = { acknowledged: 0, size: 0, begun: 0, uploaded: 0, failed: 0, cancelled: 0 }
-    const add = (change: Partial<Totals>): Totals =>
-      totals = {
-        acknowledged: totals.acknowledged + (change.acknowledged ?? 0),
-        size: totals.size + (change.size ?? 0),
-        begun: totals.begun + (change.begun ?? 0),
-        uploaded: totals.uploaded + (change.uploaded ?? 0),
-        failed: totals.failed + (change.failed ?? 0),
-        cancelled: totals.cancelled + (change.cancelled ?? 0)
-      }
 
-    const one = (source: S): Stream.Stream<ManyEvent<S>, UploadError, R> =>
+    const one = (source: S): Stream.Stream<Told<S>, UploadError, R> =>
       Stream.suspend(() => {
-        let [acknowledged, size, uploaded, cancelled] = [0, 0, false, false]
-        const reach = (now: number, of: number, counts: Partial<Totals> = {}): Totals => {
-          const changes = { acknowledged: now - acknowledged, size: of - size, ...counts }
-          acknowledged = now
-          size = of
-          return add(changes)
-        }
-        const count = (event: UploadEvent): Totals => {
-          switch (event._tag) {
-            case "Started":
-            case "Resumed":
-              return reach(event.state.acknowledged, event.state.fingerprint.size, { begun: 1 })
-            case "Restarted":
-              return reach(event.state.acknowledged, event.state.fingerprint.size)
-            case "Progress":
-              return reach(event.acknowledged, event.size)
-            case "Uploaded":
-              uploaded = true
-              return add({ uploaded: 1 })
-            default:
-              return totals
-          }
-        }
-        const events = Stream.map(upload(source, each), (event): ManyEvent<S> => ({
-          _tag: "Event",
-          source,
-          event,
-          totals: count(event)
-        }))
+        const file: File = { acknowledged: 0, size: 0 }
+        let [uploaded, cancelled] = [false, false]
+        const events = Stream.map(upload(source, each), (event): Told<S> => {
+          uploaded ||= event._tag === "Uploaded"
+          return { file, told: { _tag: "Event", source, event } }
+        })
         const cancellable = cancel === undefined ? events : Stream.concat(
           Stream.interruptWhen(
             events,
@@ -316,21 +283,70 @@ export const many = <S extends UploadSource.Any, R = PandaClient.PandaClient>(
           ),
           Stream.suspend(() =>
             cancelled && !uploaded
-              ? Stream.succeed<ManyEvent<S>>({ _tag: "Cancelled", source, totals: add({ cancelled: 1 }) })
+              ? Stream.succeed<Told<S>>({ file, told: { _tag: "Cancelled", source } })
               : Stream.empty
           )
         )
         return failFast
           ? cancellable
           : Stream.catchAll(cancellable, (error) =>
-            Stream.succeed<ManyEvent<S>>({ _tag: "Failed", source, error, totals: add({ failed: 1 }) }))
+            Stream.succeed<Told<S>>({ file, told: { _tag: "Failed", source, error } }))
       })
 
     return Stream.fromIterable(sources).pipe(
       Stream.flatMap(one, { concurrency, bufferSize: 1 }),
+      // Counted in the order in which it is told, which is not the one in which it happened to several files.
+      Stream.mapAccum(none, (before, { file, told }) => {
+        const totals = count(before, file, told)
+        return [totals, { ...told, totals }]
+      }),
       Stream.provideService(bandwidth.CurrentBandwidth, shared)
     )
   }))
+}
+
+type WithoutTotals<A> = A extends unknown ? Omit<A, "totals"> : never
+
+/** How far one file of many was, as last told. */
+interface File {
+  acknowledged: number
+  size: number
+}
+
+interface Told<S extends UploadSource.Any> {
+  readonly file: File
+  readonly told: WithoutTotals<ManyEvent<S>>
+}
+
+const none: Totals = { acknowledged: 0, size: 0, begun: 0, uploaded: 0, failed: 0, cancelled: 0 }
+
+const count = (totals: Totals, file: File, told: Told<UploadSource.Any>["told"]): Totals => {
+  const reach = (acknowledged: number, size: number): Totals => {
+    const reached = {
+      ...totals,
+      acknowledged: totals.acknowledged + acknowledged - file.acknowledged,
+      size: totals.size + size - file.size
+    }
+    file.acknowledged = acknowledged
+    file.size = size
+    return reached
+  }
+  if (told._tag === "Failed") return { ...totals, failed: totals.failed + 1 }
+  if (told._tag === "Cancelled") return { ...totals, cancelled: totals.cancelled + 1 }
+  const { event } = told
+  switch (event._tag) {
+    case "Started":
+    case "Resumed":
+      return { ...reach(event.state.acknowledged, event.state.fingerprint.size), begun: totals.begun + 1 }
+    case "Restarted":
+      return reach(event.state.acknowledged, event.state.fingerprint.size)
+    case "Progress":
+      return reach(event.acknowledged, event.size)
+    case "Uploaded":
+      return { ...totals, uploaded: totals.uploaded + 1 }
+    default:
+      return totals
+  }
 }
 
 /**

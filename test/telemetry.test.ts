@@ -5,7 +5,7 @@ import * as HttpServer from "@effect/platform/HttpServer"
 import { assert, describe, it } from "@effect/vitest"
 import { InMemorySpanExporter, type ReadableSpan, SimpleSpanProcessor } from "@opentelemetry/sdk-trace-base"
 import { Effect, Logger, LogLevel, Metric, MetricKeyType, MetricState, Schedule } from "effect"
-import { Upload, UploadStore, Videos, Webhook } from "effect-panda"
+import { PandaClient, Upload, UploadStore, Videos, Webhook } from "effect-panda"
 import * as PandaEmulator from "effect-panda/PandaEmulator"
 import { Fault } from "effect-panda/PandaEmulator"
 import { readFileSync } from "node:fs"
@@ -191,6 +191,11 @@ describe("metrics", () => {
   it.live("are those of the README, with the tags that it has", () =>
     Effect.gen(function*() {
       yield* uploads
+      yield* inject(Fault.status(503))
+      yield* Videos.list().pipe(
+        PandaClient.withRetryBudget({ capacity: 0, perSecond: 0, perSuccess: 0 }),
+        Effect.flip
+      )
       const found = new Map<string, { type: string; readonly tags: Set<string> }>()
       for (const { metricKey: { keyType, name, tags } } of yield* Metric.snapshot) {
         if (!name.startsWith("panda_")) continue

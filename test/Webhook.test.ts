@@ -1,4 +1,5 @@
 import * as Command from "@effect/platform/Command"
+import * as FileSystem from "@effect/platform/FileSystem"
 import * as HttpApp from "@effect/platform/HttpApp"
 import * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpMiddleware from "@effect/platform/HttpMiddleware"
@@ -43,6 +44,7 @@ import { createServer } from "node:http"
 import { connect } from "node:net"
 import { fileURLToPath } from "node:url"
 import { inspect } from "node:util"
+import { bundle } from "./esbuild.js"
 import { inject, panda } from "./client/panda.js"
 
 const created = (...encoding_ids: ReadonlyArray<string>) => Webhook.VideoCreated.make({ video_id: "v", encoding_ids })
@@ -722,13 +724,10 @@ describe("over real sockets", () => {
     () =>
       Effect.gen(function*() {
         const { accessKey, cloudId, deliver, deliveries, secretKey } = yield* panda
+        const folder = yield* Effect.flatMap(FileSystem.FileSystem, (fs) => fs.makeTempDirectoryScoped())
+        yield* Effect.promise(() => bundle([fileURLToPath(new URL("examples/webhook-receiver.ts", root))], folder))
         const started = yield* Command.start(
-          Command.make(
-            process.execPath,
-            "--import",
-            "tsx",
-            fileURLToPath(new URL("examples/webhook-receiver.ts", root))
-          )
+          Command.make(process.execPath, `${folder}/webhook-receiver.mjs`)
             .pipe(
               Command.workingDirectory(fileURLToPath(root)),
               Command.env({

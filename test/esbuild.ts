@@ -13,3 +13,20 @@ interface Bundler {
 
 /** The bundler that tsx brings with it. */
 export const { build }: Bundler = createRequire(createRequire(import.meta.url).resolve("tsx"))("esbuild")
+
+/**
+ * Makes one file of each module and all that it imports, which a process loads in a fraction of the time that tsx needs
+ * for the many.
+ */
+export const bundle = (modules: ReadonlyArray<string>, folder: string) =>
+  build({
+    entryPoints: modules,
+    outdir: folder,
+    outExtension: { ".js": ".mjs" },
+    bundle: true,
+    splitting: true,
+    platform: "node",
+    format: "esm",
+    external: ["@parcel/watcher"],
+    banner: { js: `import { createRequire } from "node:module"\nconst require = createRequire(import.meta.url)` }
+  })

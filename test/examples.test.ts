@@ -13,32 +13,25 @@ import { createHash } from "node:crypto"
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
 import { createServer } from "node:http"
 import { tmpdir } from "node:os"
-import { dirname, join } from "node:path"
+import { join } from "node:path"
 import { fileURLToPath } from "node:url"
-import ts from "typescript"
+import { build, bundle } from "./esbuild.js"
 
 await import("../examples/testing.test.js")
 
 /**
  * Every example as its reader starts it: a process of its own beside an installed package, with the emulator on a port
- * in place of Panda. The package is made here, file by file, since tsx takes longer to start than examples do to run.
+ * in place of Panda.
  */
 const root = fileURLToPath(new URL("..", import.meta.url))
 let installed: string
 
-const transpile = (from: string, to: string) => {
-  for (const file of readdirSync(from, { recursive: true, encoding: "utf8" })) {
-    if (!file.endsWith(".ts")) continue
-    const { outputText } = ts.transpileModule(readFileSync(join(from, file), "utf8"), {
-      compilerOptions: { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext, verbatimModuleSyntax: true }
-    })
-    const path = join(to, file.replace(/\.ts$/, ".js"))
-    mkdirSync(dirname(path), { recursive: true })
-    writeFileSync(path, outputText)
-  }
-}
+const modulesIn = (folder: string, where = root) =>
+  readdirSync(join(where, folder), { recursive: true, encoding: "utf8" })
+    .filter((file) => file.endsWith(".ts") && !file.endsWith(".test.ts"))
+    .map((file) => join(where, folder, file))
 
-beforeAll(() => {
+beforeAll(async () => {
   installed = mkdtempSync(join(tmpdir(), "effect-panda-"))
   const modules = join(installed, "node_modules")
   mkdirSync(join(modules, "effect-panda"), { recursive: true })
@@ -47,8 +40,13 @@ beforeAll(() => {
     symlinkSync(join(root, "node_modules", name), join(modules, name))
   }
   writeFileSync(join(installed, "package.json"), `{ "type": "module" }`)
-  transpile(join(root, "src"), join(modules, "effect-panda/dist"))
-  transpile(join(root, "examples"), installed)
+  await build({
+    entryPoints: modulesIn("src"),
+    outdir: join(modules, "effect-panda/dist"),
+    outbase: join(root, "src")
+  })
+  cpSync(join(root, "examples"), join(installed, "examples"), { recursive: true })
+  await bundle(modulesIn("examples", installed), installed)
 })
 afterAll(() => rmSync(installed, { recursive: true }))
 
@@ -71,7 +69,7 @@ const command = (
     const { accessKey, cloudId, secretKey } = yield* PandaEmulator.PandaEmulator
     const { address } = yield* HttpServer.HttpServer
     if (address._tag === "UnixAddress") return yield* Effect.dieMessage("not on a port")
-    return Command.make(process.execPath, join(installed, `${example}.js`), ...args).pipe(
+    return Command.make(process.execPath, join(installed, `${example}.mjs`), ...args).pipe(
       Command.workingDirectory(folder),
       Command.env({
         // What the machine that runs the tests has set does not count.

@@ -5,6 +5,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync 
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
+import { bundle } from "../esbuild.js"
 
 /** The main job as a person starts it. */
 
@@ -13,11 +14,14 @@ const movie = join(root, "test/fixtures/panda.mp4")
 
 const run = (
   args: ReadonlyArray<string>,
-  options: { readonly env?: Record<string, string>; readonly interruptAt?: RegExp } = {}
+  options: { readonly env?: Record<string, string>; readonly interruptAt?: RegExp; readonly literally?: true } = {}
 ): Promise<{ readonly code: number | null; readonly out: string; readonly err: string }> =>
   new Promise((resolve) => {
     const { env: { PANDA_ACCESS_KEY: _, PANDASTREAM_URL: __, ...env } } = process
-    const child = spawn(process.execPath, ["--import", "tsx", "examples/upload.ts", ...args], {
+    const [command, ...start] = options.literally
+      ? ["npm", "start", "--silent", "--"]
+      : [process.execPath, join(folder, "upload.mjs")]
+    const child = spawn(command!, [...start, ...args], {
       cwd: root,
       env: { ...env, TMPDIR: folder, ...options.env },
       timeout: 40_000
@@ -38,8 +42,9 @@ const run = (
   })
 
 let folder: string
-beforeAll(() => {
+beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), "effect-panda-"))
+  await bundle([join(root, "examples/upload.ts")], folder)
 })
 afterAll(() => rmSync(folder, { recursive: true }))
 
@@ -47,7 +52,7 @@ const sha256 = (path: string) => createHash("sha256").update(readFileSync(path))
 
 describe.concurrent("npm start", () => {
   it("uploads a video through two faults, follows its encodings, and compares the hashes", async () => {
-    const { code, err, out } = await run([])
+    const { code, err, out } = await run([], { literally: true })
     assert.strictEqual(code, 0, err)
     assert.match(out, /^No credentials in the environment: talking to an emulator at http:\/\/127\.0\.0\.1:\d+\/v2\n/)
     assert.match(out, /Failure 1, .*ECONNRESET/)
@@ -86,7 +91,7 @@ describe.concurrent("npm start", () => {
     ["a malformed URL", [], { PANDASTREAM_URL: "canary" }, /^Failed: .*PANDASTREAM_URL/],
     [
       "nobody at the address",
-      [],
+      [movie],
       { PANDA_ACCESS_KEY: "a", PANDA_SECRET_KEY: "b", PANDA_CLOUD_ID: "c", PANDA_HOST: "127.0.0.1", PANDA_PORT: "9" },
       /^Failed: .*could not connect to http:\/\/127\.0\.0\.1:9 \(ECONNREFUSED\)/
     ]

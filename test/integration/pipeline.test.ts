@@ -6,11 +6,12 @@ import * as PandaEmulator from "effect-panda/PandaEmulator"
 import { Fault } from "effect-panda/PandaEmulator"
 import { type ChildProcess, spawn } from "node:child_process"
 import { createHash } from "node:crypto"
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { createServer } from "node:http"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
+import { bundle } from "../esbuild.js"
 
 const root = fileURLToPath(new URL("../..", import.meta.url))
 
@@ -24,8 +25,11 @@ it.scopedLive(
     Effect.gen(function*() {
       const panda = yield* PandaEmulator.PandaEmulator
       const { address } = yield* HttpServer.HttpServer
-      const folder = mkdtempSync(join(tmpdir(), "effect-panda-"))
-      yield* Effect.addFinalizer(() => Effect.sync(() => rmSync(folder, { recursive: true })))
+      const temporary = mkdtempSync(join(tmpdir(), "effect-panda-"))
+      yield* Effect.addFinalizer(() => Effect.sync(() => rmSync(temporary, { recursive: true })))
+      yield* Effect.promise(() => bundle([join(root, "examples/pipeline.ts")], temporary))
+      const folder = join(temporary, "films")
+      mkdirSync(folder)
       const files = Array.from(
         { length: 6 },
         (_, i) => ({ name: `${i}.mp4`, bytes: Buffer.alloc(3_000_000, `panda ${i}`) })
@@ -35,7 +39,7 @@ it.scopedLive(
       yield* panda.inject({ route: "chunk", fault: Fault.status(503), skip: 3 })
 
       const start = () =>
-        spawn(process.execPath, ["--import", "tsx", "examples/pipeline.ts", folder], {
+        spawn(process.execPath, [join(temporary, "pipeline.mjs"), folder], {
           cwd: root,
           env: {
             ...process.env,

@@ -19,7 +19,7 @@ export default defineConfig({
     // Tests share no state of a module, and loading Effect for each file took a third of the time.
     isolate: false,
     coverage: {
-      provider: "v8",
+      provider: "istanbul",
       include: ["src/**/*.ts"],
       reporter: [["text", { skipFull: true }]],
       thresholds: { statements: 95 }

@@ -1,3 +1,8 @@
+import * as Cookies from "@effect/platform/Cookies"
+import * as HttpClient from "@effect/platform/HttpClient"
+import type * as HttpClientError from "@effect/platform/HttpClientError"
+import * as HttpClientResponse from "@effect/platform/HttpClientResponse"
+import * as UrlParams from "@effect/platform/UrlParams"
 import { assert, describe, it } from "@effect/vitest"
 import {
   Clock,
@@ -16,6 +21,7 @@ import {
   Ref,
   Schedule,
   Schema,
+  Stream,
   TestClock,
   TestContext,
   Tracer
@@ -161,6 +167,58 @@ describe("raw requests", () => {
       assert.lengthOf(yield* seen, 2)
     })
   )
+
+  /** Answers each request so; a body given as a reader breaks. */
+  const answering = (answer: () => Response) =>
+    PandaClient.layer.pipe(
+      Layer.provide(Layer.orDie(Credentials.layer({ accessKey: "a", secretKey: Redacted.make("s"), cloudId: "c" }))),
+      Layer.provide(Layer.succeed(
+        HttpClient.HttpClient,
+        HttpClient.make((request) => Effect.sync(() => HttpClientResponse.fromWeb(request, answer())))
+      ))
+    )
+
+  const form = new URLSearchParams({ a: "1" })
+  it.effect.each<[keyof HttpClientResponse.HttpClientResponse, BodyInit, (value: never) => unknown, unknown]>([
+    ["text", "[1]", (text: string) => text, "[1]"],
+    ["json", "[1]", (value: unknown) => value, [1]],
+    ["urlParamsBody", form, UrlParams.toRecord, { a: "1" }],
+    ["formData", form, (data: FormData) => data.get("a"), "1"],
+    ["arrayBuffer", "[1]", (buffer: ArrayBuffer) => buffer.byteLength, 3]
+  ])(
+    "the %s of a raw answer is read, or fails without what the request was signed with",
+    ([how, body, shown, value]) =>
+      Effect.gen(function*() {
+        const read = Effect.flatMap(
+          PandaClient.execute("GET", "/videos.json"),
+          (response) => response[how] as Effect.Effect<never, HttpClientError.ResponseError>
+        )
+        const result = yield* Effect.provide(read, answering(() => new Response(body)))
+        assert.deepStrictEqual(shown(result), value)
+
+        const broken = () =>
+          new Response(new ReadableStream({ pull: (controller) => controller.error(new Error("broken")) }))
+        const error = yield* Effect.flip(Effect.provide(read, answering(broken)))
+        if (error._tag !== "ResponseError") return assert.fail(String(error))
+        assert.strictEqual(error.request.url, "https://api.pandastream.com/v2/videos.json")
+        for (const text of [inspect(error, { depth: 9 }), JSON.stringify(error), String(error)]) {
+          assert.notInclude(text, "signature")
+        }
+      })
+  )
+
+  it.effect("of a raw answer there are also the bytes as they come, and the head", () =>
+    Effect.gen(function*() {
+      const response = yield* PandaClient.execute("GET", "/videos.json")
+      const text = yield* Stream.mkString(Stream.decodeText(response.stream))
+      assert.strictEqual(text, "[1]")
+      assert.propertyVal(response.headers, "content-type", "application/json")
+      assert.deepStrictEqual(Cookies.toRecord(response.cookies), { a: "b" })
+      assert.isTrue(Option.isNone(response.remoteAddress))
+      assert.deepInclude(response.toJSON(), { status: 200 })
+    }).pipe(Effect.provide(answering(() =>
+      new Response("[1]", { headers: { "content-type": "application/json", "set-cookie": "a=b" } })
+    ))))
 
   test(
     "execute is sent again where no answer came, unless it is a POST that may have arrived",

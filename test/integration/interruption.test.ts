@@ -265,7 +265,7 @@ describe.each(ways)("an upload, $name", ({ body, http, name }) => {
     }).pipe(Effect.provide(NodeFileSystem.layer)))
 })
 
-describe.each(ways)("a process, $name", ({ body, layer }) => {
+describe.concurrent.each(ways)("a process, $name", ({ body, layer }) => {
   const waiting: Stop = {
     what: "waiting to ask again",
     at: ({ request, response, seen: { kind } }, ready) => {

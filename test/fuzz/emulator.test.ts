@@ -145,8 +145,11 @@ const raw = oneof(
 
 const form = "content-type: application/x-www-form-urlencoded"
 
+/** The platform's server does not read what follows a wish for an upgrade, nor then the end of such a connection. */
+const readingOn = () => createServer().on("upgrade", (_, socket) => socket.resume())
+
 const server = PandaEmulator.layerServer({ videos: 1 }).pipe(
-  Layer.provideMerge(NodeHttpServer.layer(createServer, { port: 0, host: "127.0.0.1" })),
+  Layer.provideMerge(NodeHttpServer.layer(readingOn, { port: 0, host: "127.0.0.1" })),
   Layer.merge(Logger.remove(Logger.defaultLogger))
 )
 

@@ -275,6 +275,7 @@ describe.each(layers)("over $name", ({ http, name: layer }) => {
     "C:\\a\\",
     "a\u0085\u2028b",
     " HTTP/1.1\r\nhost: owned\r\n\r\n",
+    "..",
     ...FastCheck.sample(text, { numRuns: 15, seed: seedOf(`texts on the wire, ${layer}`) }).filter((text) =>
       text.trim() !== "" && text.isWellFormed()
     )
@@ -330,6 +331,8 @@ describe.each(layers)("over $name", ({ http, name: layer }) => {
     Effect.forEach(texts, (id) =>
       Effect.gen(function*() {
         const requests = yield* sent(() => Videos.find(id))
+        // A server would take these for steps between directories, even escaped.
+        if (/^\.{1,2}$/.test(id)) return assert.isEmpty(requests)
         assert.lengthOf(requests, 1)
         const { body, line, names } = requests[0]!
         assert.strictEqual(body.length, 0)

@@ -69,11 +69,8 @@ const byHand = (send: (bytes: Uint8Array<ArrayBuffer>, range: string) => Promise
 
 const agent = new Http.Agent({ keepAlive: true })
 const put = { path: "/upload/session?id=1", method: "PUT" } as const
-const headers = (bytes: Uint8Array, range: string) => ({
-  "content-type": "application/octet-stream",
-  "content-range": range,
-  "content-length": String(bytes.byteLength)
-})
+const typed = (range: string) => ({ "content-type": "application/octet-stream", "content-range": range })
+const headers = (bytes: Uint8Array, range: string) => ({ ...typed(range), "content-length": String(bytes.byteLength) })
 
 const contestants: Record<string, (file: string) => Promise<unknown>> = {
   "ours, undici": ours("undici"),
@@ -103,7 +100,7 @@ const contestants: Record<string, (file: string) => Promise<unknown>> = {
   "by hand, fetch": byHand(async (bytes, range) => {
     const response = await fetch(`${origin}${put.path}`, {
       method: "PUT",
-      headers: headers(bytes, range),
+      headers: typed(range),
       body: bytes,
       redirect: "error"
     })

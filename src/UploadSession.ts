@@ -14,6 +14,8 @@ import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import * as Fiber from "effect/Fiber"
+import * as FiberId from "effect/FiberId"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
@@ -381,15 +383,15 @@ const answerTo = (
       return { status: response.status, headers: response.headers, text: Option.getOrElse(text, () => "") }
     }).pipe(
       Effect.mapError((error) => fromHttpClientError(nameOf(kind), host, error)),
-      Effect.raceFirst(
-        Effect.zipRight(
-          expiry,
-          // Made only when it is needed: an error looks at the stack, which costs as much as the rest of an exchange.
-          Effect.suspend(() =>
+      // A race that treats both alike would wait for the end of a timer too, and make an exchange a quarter longer.
+      Effect.raceWith(expiry, {
+        onSelfDone: (exit, timer) => Effect.zipRight(Fiber.interruptAsFork(timer, FiberId.none), exit),
+        onOtherDone: (_, request) =>
+          Effect.zipRight(
+            Fiber.interrupt(request),
             new PandaTransportError({ operation: nameOf(kind), reason: "Timeout", ambiguous: true, host })
           )
-        )
-      )
+      })
     )
   })
 

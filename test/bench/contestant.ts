@@ -3,10 +3,12 @@
  * neither loading nor compiling counts.
  */
 import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
+import * as HttpClient from "@effect/platform/HttpClient"
+import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import { request as undici } from "@effect/platform-node/Undici"
-import { DateTime, Effect, Layer, Redacted, Stream } from "effect"
+import { DateTime, Effect, Layer, Redacted, Runtime, Stream } from "effect"
 import { Credentials, PandaClient, Upload, UploadSource, type UploadState } from "effect-panda"
 import { createReadStream, readFileSync, statSync, writeFileSync } from "node:fs"
 import { open } from "node:fs/promises"
@@ -97,6 +99,21 @@ const contestants: Record<string, (file: string) => Promise<unknown>> = {
       request.on("error", reject).end(bytes)
     })
   ),
+  /** What one would write with Effect's HTTP client, without an upload library. */
+  "by hand, Effect on undici": (file) =>
+    Effect.gen(function*() {
+      const client = yield* HttpClient.HttpClient
+      const runtime = yield* Effect.runtime()
+      const loop = byHand((bytes, range) =>
+        HttpClientRequest.put(`${origin}${put.path}`, { headers: { "content-range": range } }).pipe(
+          HttpClientRequest.bodyUint8Array(bytes, "application/octet-stream"),
+          client.execute,
+          Effect.flatMap(({ text }) => text),
+          Runtime.runPromise(runtime)
+        )
+      )
+      yield* Effect.promise(() => loop(file))
+    }).pipe(Effect.provide(layers.undici), Effect.runPromise),
   "by hand, fetch": byHand(async (bytes, range) => {
     const response = await fetch(`${origin}${put.path}`, {
       method: "PUT",

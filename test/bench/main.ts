@@ -97,6 +97,7 @@ const layers = ["undici", "node", "fetch"]
 const entries: ReadonlyArray<readonly [name: string, measure: () => Promise<Figures>]> = [
   ...layers.flatMap((layer) => [`ours, ${layer}`, `by hand, ${layer}`]),
   "ours, undici, slices",
+  "by hand, Effect on undici",
   "tus-js-client"
 ].map((name) => [name, contestant(name)] as const).concat([["curl -T", curl]])
 

@@ -260,7 +260,10 @@ describe("Upload.many", () => {
       yield* inject({ route: "chunk", fault: Fault.stall, skip: 5, times: 3 })
       const many = Upload.many(sources, { ...options, upload: Upload.startOrResume })
       const fiber = yield* Effect.fork(Stream.runDrain(many))
-      yield* TestClock.adjust("1 second")
+      // Until nothing moves: a session that is being opened is not yet known, and would be opened again.
+      yield* Effect.repeat(Effect.zipRight(TestClock.adjust("1 second"), requests), {
+        until: (requests) => requests.filter(({ fault }) => fault === "Stall").length === 3
+      })
       yield* Fiber.interrupt(fiber)
       const known = (yield* Effect.flatMap(UploadStore.UploadStore, ({ list }) => list)).length
       assert.isAtLeast(known, 3)
@@ -270,9 +273,11 @@ describe("Upload.many", () => {
         known
       )
       assert.strictEqual(totals.uploaded, 4)
-      assert.strictEqual((yield* requests).filter(({ route }) => route === "create").length, 4)
+      // A file that was uploaded before the interruption is nothing that the store knows.
+      const creations = 4 + (4 - known)
+      assert.strictEqual((yield* requests).filter(({ route }) => route === "create").length, creations)
       assert.deepStrictEqual(yield* Effect.flatMap(UploadStore.UploadStore, ({ list }) => list), [])
-      yield* allArrived(4)
+      yield* allArrived(creations)
     }).pipe(Effect.provide(UploadStore.layerMemory)))
 
   scenario("does not wait for who looks on slowly", () =>

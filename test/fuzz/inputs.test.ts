@@ -311,12 +311,15 @@ describe("names of files", () => {
         assert.strictEqual(Option.isSome(video), name !== "" && name.isWellFormed())
         if (Option.isSome(video)) assert.strictEqual(video.value.original_filename, name)
         for (const line of lines) assert.notMatch(line, /[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/u)
+        const empty = Upload.video(Upload.start(UploadSource.fromBytes(new Uint8Array(0), { name })))
+        assert.isTrue(Option.isNone(checkExit(yield* Effect.exit(empty), PandaError.isUploadError)))
       }).pipe(Effect.provide(PandaEmulator.layerTest()))
   )
 })
 
 describe("credentials", () => {
-  const secret = text.map((text) => `${SECRET}${text}`)
+  const escapes = constantFrom("%", "%f", "%ff", "%C3", "%00", "%2B+", "%F0%9F%98%80%80")
+  const secret = oneof({ weight: 4, arbitrary: text }, { weight: 1, arbitrary: escapes }).map((text) => SECRET + text)
   const host = oneof(
     { weight: 3, arbitrary: constantFrom("h.example", "127.0.0.1", "[::1]", "h", "1.2.3.4.5", "[::", "-", "xn--a") },
     { weight: 1, arbitrary: text }

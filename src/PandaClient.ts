@@ -286,7 +286,7 @@ const overBudget = Metric.counter("panda_retries_over_budget", {
 export const noteOutcome = (operation: string, outcome: string): Effect.Effect<void> =>
   Effect.zipRight(
     outcome === "success" ? Effect.void : Effect.annotateCurrentSpan("error.type", outcome),
-    Metric.increment(requests).pipe(Effect.tagMetrics({ operation, outcome }))
+    Metric.increment(Metric.tagged(Metric.tagged(requests, "operation", operation), "outcome", outcome))
   )
 
 /**
@@ -295,7 +295,7 @@ export const noteOutcome = (operation: string, outcome: string): Effect.Effect<v
  * @internal
  */
 export const countRetry = (operation: string): Effect.Effect<void> =>
-  Metric.increment(retries).pipe(Effect.tagMetrics({ operation }))
+  Metric.increment(Metric.tagged(retries, "operation", operation))
 
 /**
  * Delays by the schedule, or by the error's `Retry-After` where it has one.
@@ -516,7 +516,7 @@ export const make: Effect.Effect<
       Effect.tap((taken) =>
         taken ? Effect.void : Effect.zipRight(
           Effect.logDebug(`Panda.${operation}: not sending again, the retry budget is used up`, error.message),
-          Metric.increment(overBudget).pipe(Effect.tagMetrics({ operation }))
+          Metric.increment(Metric.tagged(overBudget, "operation", operation))
         )
       )
     )

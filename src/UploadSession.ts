@@ -328,10 +328,7 @@ const noteOutcome = (kind: string, outcome: string) => PandaClient.noteOutcome(n
 /** Not by the session's id: in the locations that Panda documents it is what is secret. */
 const observed =
   (kind: string, attributes: Readonly<Record<string, unknown>> = {}) => <A, E, R>(effect: Effect.Effect<A, E, R>) =>
-    effect.pipe(
-      Effect.annotateLogs("panda.operation", nameOf(kind)),
-      Effect.withSpan(`Panda.${nameOf(kind)}`, { kind: "client", captureStackTrace: false, attributes })
-    )
+    Effect.withSpan(effect, `Panda.${nameOf(kind)}`, { kind: "client", captureStackTrace: false, attributes })
 
 const nameOf = (kind: string) => `UploadSession.${kind}`
 

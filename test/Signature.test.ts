@@ -177,6 +177,10 @@ describe("Signature", () => {
       ["\ud800", /lone surrogate/],
       [{ b: "\udc00" }, /x\.b: .*lone surrogate/]
     ]
+    it.each([[0.25, "0.25"], [-12.125, "-12.125"]])("takes %s as it is", (value, text) => {
+      assert.deepStrictEqual(Signature.canonicalQuery({ x: value }), Either.right(`x=${text}`))
+    })
+
     it.each(refused)("refuses %s", (value, words) => {
       const result = Signature.canonicalQuery({ x: value } as Signature.Params)
       assert.isTrue(Either.isLeft(result))

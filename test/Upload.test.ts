@@ -1,8 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Duration, Effect, Either, Fiber, Redacted, Ref, Schedule, Stream, TestClock } from "effect"
+import { DateTime, Duration, Effect, Either, Fiber, Random, Redacted, Ref, Schedule, Stream, TestClock } from "effect"
 import * as PandaEmulator from "effect-panda/PandaEmulator"
 import { Fault } from "effect-panda/PandaEmulator"
-import { PandaSourceError } from "effect-panda/PandaError"
+import { PandaSessionExpired, PandaSourceError } from "effect-panda/PandaError"
 import * as Upload from "effect-panda/Upload"
 import * as UploadSession from "effect-panda/UploadSession"
 import * as UploadSource from "effect-panda/UploadSource"
@@ -29,6 +29,8 @@ import {
 } from "./client/upload.js"
 
 /** The scenarios are those that bit users of other uploaders; their numbers are kept. */
+
+const gone = new PandaSessionExpired({ operation: "A.name", status: 404 })
 
 describe("Upload", () => {
   describe("offsets", () => {
@@ -144,18 +146,15 @@ describe("Upload", () => {
         }))
     }
 
-    scenario("S8: garbage for a Range is asked about once, then an error", () =>
-      Effect.gen(function*() {
-        yield* inject({
-          route: "*",
-          fault: Fault.status(204, { headers: { range: "lots" } }),
-          skip: 1,
-          times: Infinity
-        })
-        const { error } = yield* fail(Upload.start(sourceOf(3000), options))
-        assert.strictEqual(error._tag, "PandaUploadProtocolError")
-        assert.deepStrictEqual(yield* routes, ["create", "chunk", "probe"])
-      }))
+    for (const range of ["lots", "x bytes=0-499", "bytes=0-499x", "bytes=0-499, 600-699", "bytes=-499", "0-"]) {
+      scenario(`S8: ${range} for a Range is asked about once, then an error`, () =>
+        Effect.gen(function*() {
+          yield* inject({ route: "*", fault: Fault.status(204, { headers: { range } }), skip: 1, times: Infinity })
+          const { error } = yield* fail(Upload.start(sourceOf(3000), options))
+          assert.strictEqual(error._tag, "PandaUploadProtocolError")
+          assert.deepStrictEqual(yield* routes, ["create", "chunk", "probe"])
+        }))
+    }
 
     for (const size of [1, CHUNK - 1, CHUNK, CHUNK + 1, 2 * CHUNK]) {
       scenario(`S9: the ranges of ${size} bytes meet, and each has its length`, () =>
@@ -515,6 +514,15 @@ describe("Upload", () => {
           assert.deepStrictEqual(yield* requests, [])
         }).pipe(Effect.provide(PandaEmulator.layerTest()))
     )
+
+    for (const chunkSize of [1, 512 * 1024 * 1024]) {
+      scenario(`takes chunks of ${chunkSize} bytes`, () =>
+        Effect.gen(function*() {
+          yield* succeed(Upload.start(sourceOf(3), { chunkSize }))
+          assert.lengthOf(yield* ranges, Math.ceil(3 / chunkSize))
+          yield* arrived(bytesOf(3))
+        }))
+    }
   })
 
   describe("ending", () => {
@@ -675,6 +683,27 @@ describe("Upload", () => {
         assert.deepStrictEqual(yield* routes, ["create", "chunk"])
       }), { uploadOrigin: "https://vm-1.upload.pandastream.test" })
 
+    scenario("S38: from https to https is followed", () =>
+      Effect.gen(function*() {
+        yield* inject({ route: "chunk", fault: Fault.move({ origin: "https://vm-2.upload.pandastream.test" }) })
+        const { events } = yield* succeed(Upload.start(sourceOf(3000), options))
+        assert.lengthOf(events.filter(({ _tag }) => _tag === "Moved"), 1)
+        yield* arrived(bytesOf(3000))
+      }), { uploadOrigin: "https://vm-1.upload.pandastream.test" })
+
+    for (const status of [300, 302, 307]) {
+      scenario(
+        `S38: a ${status} that does not say where to is asked about once, then an error`,
+        () =>
+          Effect.gen(function*() {
+            yield* inject({ route: "*", fault: Fault.status(status), skip: 1, times: Infinity })
+            const { error } = yield* fail(Upload.start(sourceOf(3000), options))
+            assert.strictEqual(error._tag, "PandaUploadProtocolError")
+            assert.deepStrictEqual(yield* routes, ["create", "chunk", "probe"])
+          })
+      )
+    }
+
     scenario("no credentials go to a location", () =>
       Effect.gen(function*() {
         yield* succeed(Upload.start(sourceOf(3000), options))
@@ -684,7 +713,60 @@ describe("Upload", () => {
       }))
   })
 
+  it.effect("give up after twelve failures, with waits that grow to half a minute, and a random half of each less", () =>
+    Effect.gen(function*() {
+      const waits = Schedule.run(Schedule.delays(Upload.defaultRetry), 0, Array.from({ length: 20 }, () => gone))
+      const [most, least] = [
+        yield* Effect.withRandom(waits, Random.fixed([1])),
+        yield* Effect.withRandom(waits, Random.fixed([0]))
+      ].map((waits) => Array.from(waits, Duration.toMillis))
+      const growing = [500, 1000, 2000, 4000, 8000, 16_000, 30_000, 30_000, 30_000, 30_000, 30_000, 30_000]
+      assert.deepStrictEqual(most!.slice(0, 12), growing)
+      assert.deepStrictEqual(least!.slice(0, 12), growing.map((millis) => millis / 2))
+      assert.lengthOf(most!, 13)
+    }))
+
   describe("events", () => {
+    const state: UploadState = {
+      version: 1,
+      id: "1",
+      location: Redacted.make("http://a.example/?id=1"),
+      name: "movie.mp4",
+      fingerprint: { size: 5 * 1024 ** 3, modified: undefined, digest: "d" },
+      acknowledged: 1536,
+      created: DateTime.unsafeMake(0),
+      options: {}
+    }
+    const progress = { acknowledged: 1023, sent: 1023, size: 1024, bytesPerSecond: undefined, eta: undefined }
+    it.each<[Upload.UploadEvent, string]>([
+      [Upload.UploadEvent.Started({ state }), "Uploading movie.mp4, 5.0 GiB"],
+      [Upload.UploadEvent.Resumed({ state }), "Resuming movie.mp4 at 1.5 KiB of 5.0 GiB"],
+      [Upload.UploadEvent.Progress(progress), "1023 B of 1.0 KiB, 99 %"],
+      [
+        Upload.UploadEvent.Progress({ ...progress, bytesPerSecond: 3 * 1024 ** 2, eta: Duration.millis(1100) }),
+        "1023 B of 1.0 KiB, 99 %, 3.0 MiB/s, 2 s left"
+      ],
+      [
+        Upload.UploadEvent.Progress({ ...progress, acknowledged: 1024, bytesPerSecond: 0, eta: Duration.zero }),
+        "1.0 KiB of 1.0 KiB, 100 %, 0 B/s"
+      ],
+      [
+        Upload.UploadEvent.Progress({ ...progress, acknowledged: 1024 ** 4, size: 2048 * 1024 ** 4 }),
+        "1.0 TiB of 2048.0 TiB, 0 %"
+      ],
+      [
+        Upload.UploadEvent.Retrying({ error: gone, attempt: 2, delay: Duration.millis(1250) }),
+        `Failure 2, asking the server in 1.3 s: ${gone.message}`
+      ],
+      [Upload.UploadEvent.Moved({ state }), "The server moved the session; following"],
+      [Upload.UploadEvent.Restarted({ reason: "Expired", state }), "The session had expired; starting over"],
+      [Upload.UploadEvent.Restarted({ reason: "Changed", state }), "The source had changed; starting over"],
+      [
+        Upload.UploadEvent.Restarted({ reason: "Rewound", state }),
+        "The server went back; sending again from 1.5 KiB"
+      ]
+    ])("are told in a line: %#", (event, line) => assert.strictEqual(Upload.describe(event), line))
+
     scenario("S32: progress goes on through resets, and is whole only with the video", () =>
       Effect.gen(function*() {
         const broken = { route: "chunk", fault: Fault.resetDuring({ after: 400 }) }

@@ -14,6 +14,7 @@ export default defineConfig({
     exclude: ["test/release/**"],
     testTimeout: 60_000,
     hookTimeout: 60_000,
+    // No fewer either: a worker that is not needed is ended, at times when it has just been given a file.
     minWorkers: 2,
     maxWorkers: 2,
     // Tests share no state of a module, and loading Effect for each file took a third of the time.

@@ -380,7 +380,7 @@ const answerTo = (
       return { status: response.status, headers: response.headers, text: Option.getOrElse(text, () => "") }
     }).pipe(
       Effect.mapError((error) => fromHttpClientError(nameOf(kind), host, error)),
-      // A race that treats both alike would wait for the end of a timer too, and make an exchange a quarter longer.
+      // A race that treats both alike would wait for the end of the timer too, and each chunk is held up by what this takes.
       Effect.raceWith(expiry, {
         onSelfDone: (exit, timer) => Effect.zipRight(Fiber.interruptAsFork(timer, FiberId.none), exit),
         onOtherDone: (_, request) =>

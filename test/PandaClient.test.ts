@@ -168,7 +168,7 @@ describe("raw requests", () => {
     })
   )
 
-  /** Answers each request so; a body given as a reader breaks. */
+  /** Answers each request so. */
   const answering = (answer: () => Response) =>
     PandaClient.layer.pipe(
       Layer.provide(Layer.orDie(Credentials.layer({ accessKey: "a", secretKey: Redacted.make("s"), cloudId: "c" }))),

@@ -28,9 +28,9 @@ import {
   theSession
 } from "./client/upload.js"
 
-/** The scenarios are those that bit users of other uploaders; their numbers are kept. */
-
 const gone = new PandaSessionExpired({ operation: "A.name", status: 404 })
+
+/** The scenarios are those that bit users of other uploaders; their numbers are kept. */
 
 describe("Upload", () => {
   describe("offsets", () => {
@@ -713,7 +713,7 @@ describe("Upload", () => {
       }))
   })
 
-  it.effect("give up after twelve failures, with waits that grow to half a minute, and a random half of each less", () =>
+  it.effect("gives up after twelve failures, with waits up to half a minute, of which a random half falls away", () =>
     Effect.gen(function*() {
       const waits = Schedule.run(Schedule.delays(Upload.defaultRetry), 0, Array.from({ length: 20 }, () => gone))
       const [most, least] = [

@@ -60,7 +60,16 @@ describe("timestamps", () => {
       assert.strictEqual(date && DateTime.formatIso(date), iso)
     }))
 
-  it.effect.each(["yesterday", "2011/13/01 00:00:00 +0000", "2011/01/01", "2011/01/01 25:00:00 +0000", 1_300_000_000])(
+  const none = [
+    "yesterday",
+    "2011/13/01 00:00:00 +0000",
+    "2011/01/01",
+    "2011/01/01 25:00:00 +0000",
+    "9999/12/31 23:59:59 -1400",
+    "0000/01/01 00:00:00 +1400",
+    1_300_000_000
+  ]
+  it.effect.each(none)(
     "%j is none",
     (given) =>
       Effect.gen(function*() {

@@ -75,7 +75,11 @@ const Timestamp = Schema.transformOrFail(Schema.String, Schema.DateTimeUtcFromSe
     const [, year, month, day, hour, minute, second, , hours = "+00", minutes = "00"] = DATE.exec(text) ?? []
     const two = (digits: string | undefined) => (digits ?? "").padStart(2, "0")
     return Option.match(
-      DateTime.make(`${year}-${two(month)}-${two(day)}T${two(hour)}:${minute}:${second}${hours}:${minutes}`),
+      Option.filter(
+        DateTime.make(`${year}-${two(month)}-${two(day)}T${two(hour)}:${minute}:${second}${hours}:${minutes}`),
+        // Its offset may take it to a year that four digits do not write, and so not back.
+        (date) => /^\d{4}-/.test(DateTime.formatIso(date))
+      ),
       {
         onNone: () => ParseResult.fail(new ParseResult.Type(ast, text, "is not a date")),
         onSome: ParseResult.succeed

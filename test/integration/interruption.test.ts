@@ -317,7 +317,8 @@ describe.concurrent.each(ways)("a process, $name", ({ body, layer }) => {
         out += text
       })
       const ended = Effect.async<number | NodeJS.Signals | null>((resume) => {
-        running.once("exit", (code, signal) => resume(Effect.succeed(code ?? signal)))
+        // Not "exit": where two processes end at once, that may come before what this one has written.
+        running.once("close", (code, signal) => resume(Effect.succeed(code ?? signal)))
       })
       const ending = yield* Effect.fork(ended)
       yield* Effect.raceFirst(

@@ -1,4 +1,5 @@
 import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
+import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import { assert, describe, it } from "@effect/vitest"
 import * as effect from "effect"
 import * as panda from "effect-panda"
@@ -78,7 +79,13 @@ describe("README words", () => {
   })
 
   it("names what is exported", () => {
-    const modules: Readonly<Record<string, object>> = { ...effect, ...panda, FetchHttpClient, PandaEmulator }
+    const modules: Readonly<Record<string, object>> = {
+      ...effect,
+      ...panda,
+      FetchHttpClient,
+      NodeHttpClient,
+      PandaEmulator
+    }
     const names = Array.from(
       prose.matchAll(/`(?!Panda\.)([A-Z]\w+)\.(\w+)/g),
       (match) => [match[1]!, match[2]!] as const

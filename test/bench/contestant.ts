@@ -26,7 +26,12 @@ interface Task {
 const { chunkSize, file, name, port, warmUp } = JSON.parse(process.argv[2]!) as Task
 const origin = `http://127.0.0.1:${port}`
 
-const layers = { undici: NodeHttpClient.layerUndici, node: NodeHttpClient.layer, fetch: FetchHttpClient.layer }
+const layers = {
+  undici: NodeHttpClient.layerUndici,
+  // The agent of `NodeHttpClient.layer` opens a connection for each request.
+  node: Layer.provide(NodeHttpClient.layerWithoutAgent, NodeHttpClient.makeAgentLayer({ keepAlive: true })),
+  fetch: FetchHttpClient.layer
+}
 
 const panda = (layer: keyof typeof layers) =>
   PandaClient.layer.pipe(
@@ -74,6 +79,22 @@ const put = { path: "/upload/session?id=1", method: "PUT" } as const
 const typed = (range: string) => ({ "content-type": "application/octet-stream", "content-range": range })
 const headers = (bytes: Uint8Array, range: string) => ({ ...typed(range), "content-length": String(bytes.byteLength) })
 
+/** What one would write with Effect's HTTP client, without an upload library. */
+const effectByHand = (layer: keyof typeof layers) => (file: string) =>
+  Effect.gen(function*() {
+    const client = yield* HttpClient.HttpClient
+    const runtime = yield* Effect.runtime()
+    const loop = byHand((bytes, range) =>
+      HttpClientRequest.put(`${origin}${put.path}`, { headers: { "content-range": range } }).pipe(
+        HttpClientRequest.bodyUint8Array(bytes, "application/octet-stream"),
+        client.execute,
+        Effect.flatMap(({ text }) => text),
+        Runtime.runPromise(runtime)
+      )
+    )
+    yield* Effect.promise(() => loop(file))
+  }).pipe(Effect.provide(layers[layer]), Effect.runPromise)
+
 const contestants: Record<string, (file: string) => Promise<unknown>> = {
   "ours, undici": ours("undici"),
   "ours, node": ours("node"),
@@ -99,21 +120,8 @@ const contestants: Record<string, (file: string) => Promise<unknown>> = {
       request.on("error", reject).end(bytes)
     })
   ),
-  /** What one would write with Effect's HTTP client, without an upload library. */
-  "by hand, Effect on undici": (file) =>
-    Effect.gen(function*() {
-      const client = yield* HttpClient.HttpClient
-      const runtime = yield* Effect.runtime()
-      const loop = byHand((bytes, range) =>
-        HttpClientRequest.put(`${origin}${put.path}`, { headers: { "content-range": range } }).pipe(
-          HttpClientRequest.bodyUint8Array(bytes, "application/octet-stream"),
-          client.execute,
-          Effect.flatMap(({ text }) => text),
-          Runtime.runPromise(runtime)
-        )
-      )
-      yield* Effect.promise(() => loop(file))
-    }).pipe(Effect.provide(layers.undici), Effect.runPromise),
+  "by hand, Effect on undici": effectByHand("undici"),
+  "by hand, Effect on node": effectByHand("node"),
   "by hand, fetch": byHand(async (bytes, range) => {
     const response = await fetch(`${origin}${put.path}`, {
       method: "PUT",

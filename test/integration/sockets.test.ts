@@ -1,5 +1,6 @@
 /** Uploads over real sockets, on each HTTP layer: what goes over the wire, and what is left behind when it breaks. */
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
+import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, Layer, Option, Schedule, Stream } from "effect"
 import * as PandaClient from "effect-panda/PandaClient"
@@ -462,3 +463,26 @@ const trusting = Effect.acquireRelease(
       else delete process.env["NODE_TLS_REJECT_UNAUTHORIZED"]
     })
 )
+
+it.scopedLive.each([
+  ...ways.filter(({ body }) => body === "bytes").map(({ http, name }) => ({ name, http, kept: name !== "node" })),
+  {
+    name: "node with an agent that keeps them",
+    http: Layer.provide(NodeHttpClient.layerWithoutAgent, NodeHttpClient.makeAgentLayer({ keepAlive: true })),
+    kept: true
+  }
+])("connections of $name: they are kept, or there is one for each request", ({ http, kept }) =>
+  Effect.gen(function*() {
+    const connections = new Set<number | undefined>()
+    const server = yield* RawServer.make({
+      instead: ({ request }) => {
+        connections.add(request.socket.remotePort)
+        return false
+      }
+    })
+    const source = UploadSource.fromBytes(small, { name: "a.mp4" })
+    yield* Upload.start(source, { chunkSize: 100_000 }).pipe(Upload.video, Effect.provide(clientAt(server.port, http)))
+    assert.strictEqual(server.sha256(), sha256(small))
+    // A request may come before the last connection is free again.
+    assert.include(kept ? [1, 2] : [5], connections.size)
+  }))

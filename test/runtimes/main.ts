@@ -357,7 +357,9 @@ const program = Effect.gen(function*() {
     const had = yield* Effect.either(obtain(runtime, home))
     if (Either.isLeft(had)) {
       yield* Console.log(`${runtime.name}: not available here: ${had.left}`)
-      if (!options["allow-missing"]) problems.push(`${runtime.name} is not available here (--allow-missing)`)
+      if (!options["allow-missing"]) {
+        problems.push(`${runtime.name} is not available here: install it, or pass --allow-missing`)
+      }
       continue
     }
     const result = yield* Effect.either(outcome(runtime, had.right, site))

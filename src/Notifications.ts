@@ -6,7 +6,7 @@
  */
 import type * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
-import * as wire from "./internal/wire.js"
+import * as wire from "./internal/model/wire.js"
 import * as PandaClient from "./PandaClient.js"
 import { path } from "./PandaClient.js"
 import type { PandaError } from "./PandaError.js"

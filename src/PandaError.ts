@@ -14,7 +14,7 @@ import * as Option from "effect/Option"
 import type * as ParseResult from "effect/ParseResult"
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
-import * as json from "./internal/json.js"
+import * as json from "./internal/model/json.js"
 import { UploadState } from "./UploadState.js"
 
 /** What Panda answered. */

@@ -5,8 +5,8 @@
  * @since 0.1.0
  */
 import * as Schema from "effect/Schema"
-import * as creation from "./internal/creation.js"
-import * as json from "./internal/json.js"
+import * as creation from "./internal/model/creation.js"
+import * as json from "./internal/model/json.js"
 
 /**
  * What tells a source from another, and from itself after a change.

@@ -21,7 +21,7 @@ import * as Option from "effect/Option"
 import * as Random from "effect/Random"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
-import * as json from "./internal/json.js"
+import * as json from "./internal/model/json.js"
 import { PandaUploadLocked } from "./PandaError.js"
 import * as UploadState from "./UploadState.js"
 

@@ -1,7 +1,7 @@
 import * as HttpClient from "@effect/platform/HttpClient"
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Clock, Duration, Effect, Exit, FastCheck, Fiber, Layer, Option, Schedule, Stream } from "effect"
-import * as mailbox from "effect-panda/internal/mailbox"
+import * as mailbox from "effect-panda/internal/upload/mailbox"
 import * as PandaClient from "effect-panda/PandaClient"
 import * as PandaEmulator from "effect-panda/PandaEmulator"
 import { Fault } from "effect-panda/PandaEmulator"

@@ -1,9 +1,9 @@
 /** What an upload tells: apart from its room, because the transfer tells it and the room shows it. */
 import * as Data from "effect/Data"
 import type * as Duration from "effect/Duration"
-import type { UploadError } from "../PandaError.js"
-import type { UploadState } from "../UploadState.js"
-import type { Video } from "./video.js"
+import type { UploadError } from "../../PandaError.js"
+import type { UploadState } from "../../UploadState.js"
+import type { Video } from "../model/video.js"
 
 /**
  * What happens in an upload. `Started` or `Resumed` comes first, `Uploaded` last.

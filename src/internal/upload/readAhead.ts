@@ -2,8 +2,8 @@
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
-import type { PandaSourceError } from "../PandaError.js"
-import * as UploadSource from "../UploadSource.js"
+import type { PandaSourceError } from "../../PandaError.js"
+import * as UploadSource from "../../UploadSource.js"
 
 export interface ReadAhead {
   /** The bytes at the offset: at most as many as asked for, fewer where the current chunk ends before. */

@@ -8,23 +8,23 @@ import * as Metric from "effect/Metric"
 import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
-import * as PandaClient from "../PandaClient.js"
-import type { UploadError } from "../PandaError.js"
+import * as PandaClient from "../../PandaClient.js"
+import type { UploadError } from "../../PandaError.js"
 import {
   PandaSessionExpired,
   PandaSourceError,
   PandaUploadProtocolError,
   PandaUploadRejected,
   PandaUploadStalled
-} from "../PandaError.js"
-import * as UploadSession from "../UploadSession.js"
-import * as UploadSource from "../UploadSource.js"
-import type { SessionOptions, UploadState } from "../UploadState.js"
-import * as Videos from "../Videos.js"
+} from "../../PandaError.js"
+import * as UploadSession from "../../UploadSession.js"
+import * as UploadSource from "../../UploadSource.js"
+import type { SessionOptions, UploadState } from "../../UploadState.js"
+import * as Videos from "../../Videos.js"
 import type { Bandwidth } from "./bandwidth.js"
 import * as readAhead from "./readAhead.js"
-import { UploadEvent } from "./uploadEvent.js"
-import type { Video } from "./video.js"
+import { UploadEvent } from "./event.js"
+import type { Video } from "../model/video.js"
 
 export interface Settings {
   readonly operation: string

@@ -5,8 +5,8 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Random from "effect/Random"
 import * as Stream from "effect/Stream"
-import { PandaInputError, PandaSourceError } from "../PandaError.js"
-import * as UploadSource from "../UploadSource.js"
+import { PandaInputError, PandaSourceError } from "../../PandaError.js"
+import * as UploadSource from "../../UploadSource.js"
 
 export interface File {
   readonly source: UploadSource.Any

@@ -15,6 +15,7 @@ import { pathFormat } from "./internal/model/creation.js"
 import * as entity from "./internal/model/entity.js"
 import * as paging from "./internal/model/paging.js"
 import { Profile } from "./internal/model/profile.js"
+import { encodeInput } from "./internal/http/input.js"
 import * as PandaClient from "./PandaClient.js"
 import { path } from "./PandaClient.js"
 import { type PandaError, PandaInputError } from "./PandaError.js"
@@ -469,8 +470,8 @@ export const sync = (
     const names = new Set<string>()
     for (const wanted of desired) {
       yield* wanted.command === undefined
-        ? PandaClient.encodeInput("Profiles.sync", DesiredFromPreset, wanted)
-        : PandaClient.encodeInput("Profiles.sync", CreateFromCommand, wanted)
+        ? encodeInput("Profiles.sync", DesiredFromPreset, wanted)
+        : encodeInput("Profiles.sync", CreateFromCommand, wanted)
       if (names.has(wanted.name)) return yield* refuse(wanted.name, "is desired twice: leave one of them out")
       names.add(wanted.name)
     }

@@ -22,8 +22,11 @@ import * as mailbox from "./internal/upload/mailbox.js"
 import * as transfer from "./internal/upload/transfer.js"
 import { type Progress, UploadEvent } from "./internal/upload/event.js"
 import type { Video } from "./internal/model/video.js"
+import { honourRetryAfter } from "./internal/http/retry.js"
+import { countRetry, noted } from "./internal/http/telemetry.js"
+import { inLine } from "./internal/text/line.js"
 import * as PandaClient from "./PandaClient.js"
-import { inLine, PandaInputError, type UploadError } from "./PandaError.js"
+import { PandaInputError, type UploadError } from "./PandaError.js"
 import * as UploadSession from "./UploadSession.js"
 import * as UploadSource from "./UploadSource.js"
 import type { Fingerprint, SessionOptions, UploadState } from "./UploadState.js"
@@ -189,9 +192,9 @@ export const abort = (
   Effect.gen(function*() {
     yield* UploadSession.abort(state.location, { timeout: options.stallTimeout ?? "30 seconds" }).pipe(
       Effect.retry(
-        PandaClient.honourRetryAfter(options.retry ?? defaultRetry).pipe(
+        honourRetryAfter(options.retry ?? defaultRetry).pipe(
           Schedule.whileInput((error) => error.isRetryable),
-          PandaClient.noted("Upload.abort")
+          noted("Upload.abort")
         )
       )
     )
@@ -567,7 +570,7 @@ const note = (operation: string, event: UploadEvent): Effect.Effect<void> => {
     case "Resumed":
       return Effect.zipRight(Effect.annotateCurrentSpan("panda.size", event.state.fingerprint.size), log)
     case "Retrying":
-      return Effect.zipRight(PandaClient.countRetry(operation), log)
+      return Effect.zipRight(countRetry(operation), log)
     case "Uploaded":
       return Effect.zipRight(Effect.annotateCurrentSpan("panda.video.id", event.video.id), log)
     default:

@@ -20,31 +20,25 @@ import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
+import { type Answer, fromAnswer, fromHttpClientError } from "./internal/http/answer.js"
 import * as body from "./internal/http/body.js"
+import * as telemetry from "./internal/http/telemetry.js"
 import * as json from "./internal/model/json.js"
+import { isLocation } from "./internal/model/location.js"
 import { Video } from "./internal/model/video.js"
 import * as wire from "./internal/model/wire.js"
+import { excerpt } from "./internal/text/excerpt.js"
 import * as PandaClient from "./PandaClient.js"
 import { path } from "./PandaClient.js"
-import type {
-  Answer,
-  PandaError,
-  PandaFileTooLarge,
-  PandaRateLimited,
-  PandaRejected,
-  PandaServerError
-} from "./PandaError.js"
+import type { PandaError, PandaFileTooLarge, PandaRateLimited, PandaRejected, PandaServerError } from "./PandaError.js"
 import {
-  excerpt,
-  fromAnswer,
-  fromHttpClientError,
   PandaInputError,
   PandaSessionExpired,
   PandaTransportError,
   PandaUploadProtocolError,
   PandaUploadRejected
 } from "./PandaError.js"
-import { isLocation, Location, SessionOptions } from "./UploadState.js"
+import { Location, SessionOptions } from "./UploadState.js"
 
 /**
  * A session that takes the bytes of one file.
@@ -323,7 +317,7 @@ export const abort = (
     observed("abort")
   )
 
-const noteOutcome = (kind: string, outcome: string) => PandaClient.noteOutcome(nameOf(kind), outcome)
+const noteOutcome = (kind: string, outcome: string) => telemetry.noteOutcome(nameOf(kind), outcome)
 
 /** Not by the session's id: in the locations that Panda documents it is what is secret. */
 const observed =

@@ -16,7 +16,8 @@ import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import { excerpt, PandaSourceError } from "./PandaError.js"
+import { excerpt } from "./internal/text/excerpt.js"
+import { PandaSourceError } from "./PandaError.js"
 import type { Fingerprint } from "./UploadState.js"
 
 /**

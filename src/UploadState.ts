@@ -7,6 +7,7 @@
 import * as Schema from "effect/Schema"
 import * as creation from "./internal/model/creation.js"
 import * as json from "./internal/model/json.js"
+import { isLocation } from "./internal/model/location.js"
 
 /**
  * What tells a source from another, and from itself after a change.
@@ -54,17 +55,6 @@ export const SessionOptions = Schema.Struct({
   path_format: Schema.optional(creation.pathFormat),
   payload: Schema.optional(creation.payload)
 })
-
-/**
- * Whether bytes can be sent there, on every HTTP layer: fetch takes no URL with a name or a password in it.
- *
- * @internal
- */
-export const isLocation = (text: string): boolean => {
-  if (!/^https?:\/\//i.test(text) || !URL.canParse(text)) return false
-  const { password, username } = new URL(text)
-  return username === "" && password === ""
-}
 
 /**
  * Where the bytes go: whoever knows it can write to the session (contract 7).

@@ -36,6 +36,10 @@ describe("package", () => {
     )
   })
 
+  it("has no room that exports something for other rooms only", () => {
+    for (const room of ["index", ...rooms]) assert.notInclude(read(`src/${room}.ts`), "@internal", room)
+  })
+
   it("has its version at the top of the change log", () => {
     const { version } = JSON.parse(read("package.json")) as { readonly version: string }
     const [latest] = Array.from(read("CHANGELOG.md").matchAll(/^## (.+)$/gm), (match) => match[1])

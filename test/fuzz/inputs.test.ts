@@ -44,6 +44,7 @@ import {
   Videos,
   Webhook
 } from "effect-panda"
+import { fromAnswer } from "effect-panda/internal/http/answer"
 import * as PandaEmulator from "effect-panda/PandaEmulator"
 import {
   against,
@@ -392,7 +393,7 @@ describe("errors of answers", () => {
       Effect.gen(function*() {
         const text = typeof body === "function" ? body("x") : new TextDecoder().decode(body)
         const now = DateTime.unsafeMake("2026-11-22T12:00:00Z")
-        const error = PandaError.fromAnswer("Test.find", { status, headers: Headers.fromInput(headers), text }, now)
+        const error = fromAnswer("Test.find", { status, headers: Headers.fromInput(headers), text }, now)
         if (Option.isNone(error)) return assert.isTrue(status >= 200 && status < 300)
         checkError(error.value, PandaError.isPandaError, [])
         if ("retryAfter" in error.value && error.value.retryAfter !== undefined) {

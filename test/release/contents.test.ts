@@ -26,13 +26,15 @@ const of = (...endings: ReadonlyArray<string>) =>
 
 describe("files", () => {
   it("are the sources, what is built of each, and what a reader looks for", () => {
-    const sources = readdirSync("src", { recursive: true, encoding: "utf8" }).filter((file) => file.endsWith(".ts"))
+    const all = readdirSync("src", { recursive: true, encoding: "utf8" })
+    const sources = all.filter((file) => file.endsWith(".ts"))
+    const guides = all.filter((file) => file.endsWith("README.md"))
     assert.isAbove(sources.length, 0)
     const built = sources.flatMap((file) =>
       [".d.ts", ".d.ts.map", ".js", ".js.map"].map((ending) => `dist/${file.slice(0, -".ts".length)}${ending}`)
     )
     const others = ["CHANGELOG.md", "LICENSE", "README.md", "package.json"]
-    assert.deepStrictEqual(files, [...sources.map((file) => `src/${file}`), ...built, ...others].sort())
+    assert.deepStrictEqual(files, [...[...sources, ...guides].map((file) => `src/${file}`), ...built, ...others].sort())
   })
 
   it("have maps that lead to sources in the package", () => {

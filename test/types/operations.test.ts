@@ -123,9 +123,6 @@ describe("operations", () => {
         post: Operation<unknown>
         put: Operation<unknown>
         delete: Operation<unknown>
-        encodeInput: Effect.Effect<unknown, PandaError.PandaInputError>
-        noteOutcome: Effect.Effect<void>
-        countRetry: Effect.Effect<void>
       }
       PandaEmulator: {
         make: Effect.Effect<PandaEmulator.PandaEmulator.Service>

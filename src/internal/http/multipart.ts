@@ -14,7 +14,7 @@ export interface File {
   readonly size: number
 }
 
-interface Form {
+export interface Form {
   readonly body: HttpBody.HttpBody
   /** To be put around the sending of the body. */
   readonly keepLength: <A, E, R>(sending: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>

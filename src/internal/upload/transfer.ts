@@ -8,7 +8,7 @@ import * as Metric from "effect/Metric"
 import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
-import * as PandaClient from "../../PandaClient.js"
+import type * as PandaClient from "../../PandaClient.js"
 import type { UploadError } from "../../PandaError.js"
 import {
   PandaSessionExpired,
@@ -21,6 +21,7 @@ import * as UploadSession from "../../UploadSession.js"
 import * as UploadSource from "../../UploadSource.js"
 import type { SessionOptions, UploadState } from "../../UploadState.js"
 import * as Videos from "../../Videos.js"
+import { honourRetryAfter } from "../http/retry.js"
 import type { Bandwidth } from "./bandwidth.js"
 import * as readAhead from "./readAhead.js"
 import { UploadEvent } from "./event.js"
@@ -161,7 +162,7 @@ export const make = (source: UploadSource.Any, handle: UploadSource.Handle, sett
       let reader = yield* readAhead.make(name, handle)
 
       const retry = yield* Schedule.driver(
-        PandaClient.honourRetryAfter(settings.retry).pipe(
+        honourRetryAfter(settings.retry).pipe(
           Schedule.modifyDelayEffect((error, delay) =>
             Effect.as(emit(UploadEvent.Retrying({ error, attempt: failures, delay })), delay)
           )

@@ -19,7 +19,7 @@ import * as PandaClient from "effect-panda/PandaClient"
 import { Fault } from "effect-panda/PandaEmulator"
 import type { PandaError } from "effect-panda/PandaError"
 import * as Videos from "effect-panda/Videos"
-import { counted, inject, inTime, panda, seen, test } from "./client/panda.js"
+import { counted, inject, inTime, panda, seen, test } from "../client/panda.js"
 
 const { capacity } = PandaClient.defaultRetryBudget
 

@@ -10,11 +10,11 @@ import * as PandaEmulator from "effect-panda/PandaEmulator"
 import { Fault } from "effect-panda/PandaEmulator"
 import { readFileSync } from "node:fs"
 import { createServer } from "node:http"
-import { operations } from "./client/operations.js"
-import { inject, inTime, panda } from "./client/panda.js"
-import { CHUNK, keeper, options, sourceOf } from "./client/upload.js"
+import { operations } from "../client/operations.js"
+import { inject, inTime, panda } from "../client/panda.js"
+import { CHUNK, keeper, options, sourceOf } from "../client/upload.js"
 
-const readme = readFileSync(new URL("../README.md", import.meta.url), "utf8")
+const readme = readFileSync(new URL("../../README.md", import.meta.url), "utf8")
 const section = /^## Observe\n(.*?)^## /ms.exec(readme)![1]!
 
 /** The rows of the table that has this heading first, cell by cell. */

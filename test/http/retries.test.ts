@@ -12,7 +12,7 @@ import { Fault } from "effect-panda/PandaEmulator"
 import type { PandaError } from "effect-panda/PandaError"
 import * as UploadSession from "effect-panda/UploadSession"
 import * as Videos from "effect-panda/Videos"
-import { inject, inTime, seen, test } from "./client/panda.js"
+import { inject, inTime, seen, test } from "../client/panda.js"
 
 interface Failure {
   readonly what: string

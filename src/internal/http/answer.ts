@@ -1,0 +1,199 @@
+/** What an answer, or a connection that broke, means: the one place where it becomes one of the words of `PandaError`. */
+import type * as Headers from "@effect/platform/Headers"
+import type { HttpClientError } from "@effect/platform/HttpClientError"
+import * as DateTime from "effect/DateTime"
+import * as Duration from "effect/Duration"
+import * as Option from "effect/Option"
+import type * as ParseResult from "effect/ParseResult"
+import * as Predicate from "effect/Predicate"
+import * as Schema from "effect/Schema"
+import {
+  PandaAuthError,
+  PandaDecodeError,
+  PandaFileTooLarge,
+  PandaInputError,
+  PandaNotFound,
+  PandaRateLimited,
+  PandaRejected,
+  PandaServerError,
+  PandaTransportError
+} from "../../PandaError.js"
+import * as json from "../model/json.js"
+import { excerpt } from "../text/excerpt.js"
+import { inLine } from "../text/line.js"
+
+/** An answer with its body as text. */
+export interface Answer {
+  readonly status: number
+  readonly headers: Headers.Headers
+  readonly text: string
+}
+
+const ErrorBody = Schema.decodeUnknownOption(json.parsed(Schema.Struct({
+  // Panda's own Ruby client takes anything but null and false for an error.
+  error: Schema.Unknown.pipe(Schema.filter((error) => error !== undefined && error !== null && error !== false)),
+  message: Schema.optionalWith(Schema.Unknown, { nullable: true })
+})))
+
+/** What an `error` body means where the status does not say it. */
+const statusOf: Record<string, number> = {
+  BadRequest: 400,
+  NotAuthorized: 401,
+  RecordNotFound: 404,
+  FileSizeLimitExceeded: 413,
+  InternalError: 500
+}
+
+/**
+ * The error that an answer stands for, if it does: its `error` body is looked at before its status, since Panda sends
+ * errors with status 200 too (contract 4). The one place where a status becomes an error.
+ */
+export const fromAnswer = (
+  operation: string,
+  answer: Answer,
+  now: DateTime.Utc
+): Option.Option<
+  PandaAuthError | PandaNotFound | PandaRejected | PandaFileTooLarge | PandaRateLimited | PandaServerError
+> => {
+  const named = answer.text === "" ? Option.none() : ErrorBody(answer.text)
+  const ok = answer.status >= 200 && answer.status < 300
+  if (ok && Option.isNone(named)) return Option.none()
+  const error = Option.getOrUndefined(
+    Option.map(named, ({ error }) => excerpt(typeof error === "string" ? error : JSON.stringify(error)))
+  )
+  const message = Option.getOrUndefined(named)?.message
+  const description = typeof message === "string" ? excerpt(message) : undefined
+  const fields = { operation, status: answer.status, error, description, body: excerpt(answer.text) }
+  const meaning = ok && error !== undefined && Object.hasOwn(statusOf, error) ? statusOf[error]! : answer.status
+  const retryAfter = retryAfterOf(answer.headers, now)
+  switch (meaning) {
+    case 401: {
+      const date = Option.fromNullable(answer.headers["date"]).pipe(Option.flatMap(httpDate))
+      const reason = /expired/i.test(description ?? "")
+        ? "SignatureExpired"
+        : /match/i.test(description ?? "")
+        ? "SignatureMismatch"
+        : "Unknown"
+      return Option.some(new PandaAuthError({ ...fields, reason, serverTime: Option.getOrUndefined(date) }))
+    }
+    case 404:
+      return Option.some(new PandaNotFound(fields))
+    case 413: {
+      const limit = /\b(\d{1,15}) bytes\b/.exec(description ?? "")?.[1]
+      return Option.some(new PandaFileTooLarge({ ...fields, limit: limit === undefined ? undefined : Number(limit) }))
+    }
+    case 429:
+      return Option.some(new PandaRateLimited({ ...fields, retryAfter }))
+    default:
+      return Option.some(meaning >= 500 ? new PandaServerError({ ...fields, retryAfter }) : new PandaRejected(fields))
+  }
+}
+
+/**
+ * What it means that a body does not match its schema. Keeps the place of the mismatch and the beginning of the body.
+ */
+export const fromParseError = (
+  operation: string,
+  answer: { readonly status: number; readonly text: string },
+  error: ParseResult.ParseError
+): PandaDecodeError => {
+  const { issue, path } = json.firstIssue(error.issue)
+  const description = answer.text.trim() === ""
+    ? "is empty"
+    : issue._tag === "Missing"
+    ? "is missing"
+    : "is not what the contract says"
+  return new PandaDecodeError({
+    operation,
+    status: answer.status,
+    path: path.map(inLine),
+    description,
+    body: excerpt(answer.text)
+  })
+}
+
+/** Codes of failures after which nothing can have reached the server. */
+const UNREACHED = new Set([
+  "ECONNREFUSED",
+  "ENOTFOUND",
+  "EAI_AGAIN",
+  "EHOSTUNREACH",
+  "ENETUNREACH",
+  "ENETDOWN",
+  "EADDRNOTAVAIL",
+  "UND_ERR_CONNECT_TIMEOUT",
+  "CERT_HAS_EXPIRED",
+  "DEPTH_ZERO_SELF_SIGNED_CERT",
+  "ERR_TLS_CERT_ALTNAME_INVALID",
+  "SELF_SIGNED_CERT_IN_CHAIN",
+  "UNABLE_TO_VERIFY_LEAF_SIGNATURE",
+  "ConnectionRefused"
+])
+
+const BROKEN = new Set([
+  "ECONNRESET",
+  "EPIPE",
+  "ECONNABORTED",
+  "UND_ERR_SOCKET",
+  "UND_ERR_ABORTED",
+  "ERR_STREAM_PREMATURE_CLOSE"
+])
+
+const TIMED_OUT = new Set(["ETIMEDOUT", "UND_ERR_HEADERS_TIMEOUT", "UND_ERR_BODY_TIMEOUT", "ESOCKETTIMEDOUT"])
+
+/**
+ * What a failure of the HTTP layer says about whether the request was carried out. The failure itself is not kept: it
+ * holds the request, and so the signature.
+ */
+export const fromHttpClientError = (
+  operation: string,
+  host: string,
+  error: HttpClientError
+): PandaInputError | PandaTransportError => {
+  if (error.reason === "InvalidUrl" || error.reason === "Encode") {
+    return new PandaInputError({
+      operation,
+      description: `the request has no valid form. Check the host (${inLine(host)})`
+    })
+  }
+  const { code, connecting } = inspect(error.cause)
+  const reason = code === undefined
+    ? error._tag === "ResponseError" ? "Interrupted" : "Other"
+    : connecting || UNREACHED.has(code)
+    ? "Connect"
+    : TIMED_OUT.has(code)
+    ? "Timeout"
+    : BROKEN.has(code)
+    ? "Interrupted"
+    : "Other"
+  return new PandaTransportError({ operation, host, reason, ambiguous: reason !== "Connect", code })
+}
+
+/** The innermost code of an error, which platforms wrap in others. */
+const inspect = (error: unknown): { readonly code: string | undefined; readonly connecting: boolean } => {
+  let code: string | undefined
+  let connecting = false
+  for (let at = error, depth = 0; Predicate.isRecord(at) && depth < 8; at = at["cause"], depth++) {
+    if (typeof at["code"] === "string") code = at["code"]
+    if (at["syscall"] === "connect" || at["syscall"] === "getaddrinfo") connecting = true
+  }
+  return { code, connecting }
+}
+
+/**
+ * How long the server asks to wait: seconds or a date, at most 30 seconds (contract 4, design 7).
+ */
+const retryAfterOf = (headers: Headers.Headers, now: DateTime.Utc): Duration.Duration | undefined => {
+  const value = headers["retry-after"]?.trim()
+  if (value === undefined || value === "") return undefined
+  const millis = /^\d+$/.test(value)
+    ? Number(value) * 1000
+    : Option.getOrUndefined(Option.map(httpDate(value), (date) => DateTime.distance(now, date)))
+  return millis === undefined ? undefined : Duration.millis(Math.min(Math.max(millis, 0), 30_000))
+}
+
+const httpDate = (text: string): Option.Option<DateTime.Utc> =>
+  /^[A-Z][a-z]{2,8}, \d{2}[ -][A-Z][a-z]{2}[ -]\d{2,4} \d{2}:\d{2}:\d{2} GMT$/.test(text.trim())
+    // As a Date: DateTime would add a time zone of its own.
+    ? DateTime.make(new Date(text.trim()))
+    : Option.none()

@@ -3,6 +3,7 @@
  * of internal/ stands where its README says who may come in.
  */
 const rooms = [
+  ["internal/upload/decision"],
   ["internal/text/", "internal/model/"],
   ["UploadState"],
   ["PandaError"],
@@ -22,7 +23,10 @@ const rooms = [
   ["index"]
 ]
 
-const file = (...names) => `^src/(${names.map((name) => name.endsWith("/") ? name : `${name}[.]ts$`).join("|")})`
+/** A room, which of a folder is all but what has a place of its own. */
+const room = (name) =>
+  name === "internal/upload/" ? `${name}(?!decision[.]ts$)` : name.endsWith("/") ? name : `${name}[.]ts$`
+const file = (...names) => `^src/(${names.map(room).join("|")})`
 const emulator = "^src/(PandaEmulator[.]ts$|internal/emulator/)"
 
 const forbid = (name, comment, from, to) => ({ name, comment, severity: "error", from, to })
@@ -70,6 +74,18 @@ export default {
     forbid("emulator-hidden", "Only PandaEmulator uses its parts.", { path: "^src", pathNot: emulator }, {
       path: "^src/internal/emulator/"
     }),
+    forbid(
+      "upload-hidden",
+      "internal/upload is the inside of Upload and UploadSession; its decision.ts is for whoever needs a rule.",
+      { path: "^src", pathNot: ["^src/internal/upload/", file("Upload", "UploadSession")] },
+      { path: "^src/internal/upload/", pathNot: "^src/internal/upload/decision[.]ts$" }
+    ),
+    forbid(
+      "decision-alone",
+      "The browser's uploader uses this file as it is: it imports nothing.",
+      { path: "^src/internal/upload/decision[.]ts$" },
+      {}
+    ),
     forbid(
       "known-room",
       "A new room takes its place in the list of rooms in .dependency-cruiser.mjs.",

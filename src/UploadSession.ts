@@ -24,10 +24,10 @@ import { type Answer, fromAnswer, fromHttpClientError } from "./internal/http/an
 import * as body from "./internal/http/body.js"
 import * as telemetry from "./internal/http/telemetry.js"
 import * as json from "./internal/model/json.js"
-import { isLocation } from "./internal/model/location.js"
 import { Video } from "./internal/model/video.js"
 import * as wire from "./internal/model/wire.js"
 import { excerpt } from "./internal/text/excerpt.js"
+import * as decision from "./internal/upload/decision.js"
 import * as PandaClient from "./PandaClient.js"
 import { path } from "./PandaClient.js"
 import type { PandaError, PandaFileTooLarge, PandaRateLimited, PandaRejected, PandaServerError } from "./PandaError.js"
@@ -136,6 +136,14 @@ export type ReplyError =
   | PandaUploadProtocolError
 
 /**
+ * What came of an exchange: what the answer means, or that none came.
+ *
+ * @since 0.2.0
+ * @category models
+ */
+export type Outcome = decision.Outcome
+
+/**
  * One exchange: the reply, or why there is none, and the session's new location if it has moved, which has to be
  * followed either way.
  *
@@ -144,6 +152,8 @@ export type ReplyError =
  */
 export interface Exchange {
   readonly reply: Either.Either<Reply, ReplyError>
+  /** The same in a word, from which follows what comes next. */
+  readonly outcome: Outcome
   readonly location: Option.Option<Redacted.Redacted<string>>
 }
 
@@ -304,11 +314,8 @@ export const abort = (
 ): Effect.Effect<void, ReplyError, PandaClient.PandaClient> =>
   Effect.gen(function*() {
     const answer = yield* answerTo("abort", location, Effect.sleep(timeout), (url) => HttpClientRequest.del(url))
-    const error = Option.filter(
-      yield* failure("abort", concealed(location, answer)),
-      ({ _tag }) => _tag !== "PandaSessionExpired"
-    )
-    if (Option.isSome(error)) return yield* error.value
+    const meaning = decision.meaningOfEnd(answer)
+    if (meaning._tag !== "Ended") return yield* yield* errorFor("abort", concealed(location, answer), meaning)
   }).pipe(
     Effect.tapBoth({
       onSuccess: () => noteOutcome("abort", "success"),
@@ -335,9 +342,9 @@ const exchange = (
 ): Effect.Effect<Exchange, PandaUploadProtocolError, PandaClient.PandaClient> =>
   Effect.gen(function*() {
     const answered = yield* Effect.either(answerTo(kind, location, expiry, request))
-    if (Either.isLeft(answered)) return { reply: Either.left(answered.left), location: Option.none() }
+    if (Either.isLeft(answered)) return unanswered(answered.left)
     const answer = answered.right
-    return { reply: yield* interpret(kind, answer, location), location: yield* moved(kind, location, answer) }
+    return { ...yield* interpret(kind, answer, location), location: yield* moved(kind, location, answer) }
   }).pipe(
     Effect.tapBoth({
       onSuccess: ({ reply }) => noteOutcome(kind, Either.isLeft(reply) ? reply.left._tag : "success"),
@@ -345,6 +352,14 @@ const exchange = (
     }),
     observed(kind, attributes)
   )
+
+const unanswered = (error: PandaInputError | PandaTransportError): Exchange => ({
+  reply: Either.left(error),
+  outcome: error._tag === "PandaInputError"
+    ? { _tag: "Refused" }
+    : { _tag: "Broken", timeout: error.reason === "Timeout" },
+  location: Option.none()
+})
 
 /** A request on the location and its whole answer, whatever its status. */
 const answerTo = (
@@ -357,7 +372,7 @@ const answerTo = (
     const { httpClient } = yield* PandaClient.PandaClient
     const transform = yield* PandaClient.CurrentTransform
     const url = Redacted.value(location)
-    if (!isLocation(url)) {
+    if (!decision.isLocation(url)) {
       return yield* new PandaInputError({
         operation: nameOf(kind),
         parameter: "location",
@@ -388,32 +403,31 @@ const answerTo = (
 
 const decodeVideo = Schema.decodeUnknownOption(json.parsed(Video))
 
+/** What an answer means for the upload, as a reply or as an error. */
 const interpret = (
   kind: string,
   answer: Answer,
   location: Redacted.Redacted<string>
-): Effect.Effect<Either.Either<Reply, ReplyError>> => {
-  const told = concealed(location, answer)
-  return Effect.map(failure(kind, told), (error) => {
-    if (Option.isSome(error)) return Either.left(error.value)
-    const { headers, status, text } = answer
-    if (status >= 300) return Either.right(Reply.Redirected())
-    if (status === 204) {
-      return Either.fromOption(
-        Option.map(nextOffset(headers["range"]), (offset) => Reply.Progress({ offset })),
-        () => protocolError(kind, status, "the server's Range is not one")
-      )
-    }
-    return Either.fromOption(
-      Option.map(decodeVideo(text), (video) => Reply.Complete({ video })),
-      () =>
-        protocolError(
-          kind,
-          status,
-          `the answer is neither progress nor a video: ${excerpt(told.text) || "it is empty"}`
-        )
-    )
-  })
+): Effect.Effect<Omit<Exchange, "location">> => {
+  const meaning = decision.meaningOf(answer)
+  const refuse = (meaning: decision.Meaning) =>
+    Effect.map(errorFor(kind, concealed(location, answer), meaning), (error) => ({
+      reply: Either.left(error),
+      outcome: meaning
+    }))
+  switch (meaning._tag) {
+    case "Progress":
+      return Effect.succeed({ reply: Either.right(Reply.Progress(meaning)), outcome: meaning })
+    case "Elsewhere":
+      return Effect.succeed({ reply: Either.right(Reply.Redirected()), outcome: meaning })
+    case "Video":
+      return Option.match(decodeVideo(answer.text), {
+        onNone: () => refuse(decision.noVideo),
+        onSome: (video) => Effect.succeed({ reply: Either.right(Reply.Complete({ video })), outcome: meaning })
+      })
+    default:
+      return refuse(meaning)
+  }
 }
 
 /** The answer as errors may show it: what the server repeats of the location's query is the capability. */
@@ -431,61 +445,51 @@ const concealed = (location: Redacted.Redacted<string>, answer: Answer): Answer 
   }
 }
 
-/** The byte after the last one that the server has. No Range means that it has none. */
-const nextOffset = (range: string | undefined): Option.Option<number> => {
-  if (range === undefined) return Option.some(0)
-  const last = /^\s*(?:bytes[= ]\s*)?\d{1,15}-(\d{1,15})\s*$/.exec(range)?.[1]
-  return last === undefined ? Option.none() : Option.some(Number(last) + 1)
-}
-
 const protocolError = (kind: string, status: number, description: string) =>
   new PandaUploadProtocolError({ operation: nameOf(kind), status, description })
 
-/** What a status or an `error` body of the upload server means: as for the API, but that a location can expire. */
-const failure = (kind: string, answer: Answer): Effect.Effect<Option.Option<ReplyError>> =>
-  Effect.map(DateTime.now, (now): Option.Option<ReplyError> => {
-    const { headers, status } = answer
+/** The error for an answer with this meaning: as for the API, but that a location can expire. */
+const errorFor = (kind: string, answer: Answer, meaning: decision.Meaning): Effect.Effect<ReplyError> =>
+  Effect.map(DateTime.now, (now): ReplyError => {
+    const { status, text } = answer
     const operation = nameOf(kind)
-    if (status === 404 || status === 410) return Option.some(new PandaSessionExpired({ operation, status }))
-    if (status >= 300 && status < 400) {
-      return headers["location"] === undefined
-        ? Option.some(protocolError(kind, status, "the server redirects, but not where to"))
-        : Option.none()
+    if (meaning._tag === "Gone") return new PandaSessionExpired({ operation, status })
+    if (meaning._tag === "Doubtful" && meaning.description !== undefined) {
+      const told = meaning === decision.noVideo ? `: ${excerpt(text) || "it is empty"}` : ""
+      return protocolError(kind, status, `${meaning.description}${told}`)
     }
-    return Option.map(fromAnswer(operation, answer, now), (error) => {
-      switch (error._tag) {
-        case "PandaAuthError":
-        case "PandaNotFound":
-        case "PandaRejected":
-          return error.isRetryable && error._tag === "PandaRejected" ? error : new PandaUploadRejected({
-            operation,
-            status,
-            error: error.error,
-            description: error.description,
-            body: error.body
-          })
-        default:
-          return error
-      }
-    })
+    const error = Option.getOrElse(
+      fromAnswer(operation, answer, now),
+      () => protocolError(kind, status, "the answer means nothing")
+    )
+    switch (error._tag) {
+      case "PandaAuthError":
+      case "PandaNotFound":
+      case "PandaRejected":
+        return error.isRetryable && error._tag === "PandaRejected" ? error : new PandaUploadRejected({
+          operation,
+          status,
+          error: error.error,
+          description: error.description,
+          body: error.body
+        })
+      default:
+        return error
+    }
   })
 
 /** Where the session is from now on, if the answer says that it has moved. */
 const moved = (
   kind: string,
   current: Redacted.Redacted<string>,
-  { headers, status }: Answer
+  answer: Answer
 ): Effect.Effect<Option.Option<Redacted.Redacted<string>>, PandaUploadProtocolError> => {
-  const value = headers["location"]
-  if (value === undefined) return Effect.succeed(Option.none())
-  const from = new URL(Redacted.value(current))
-  const to = URL.canParse(value, from) ? new URL(value, from) : undefined
-  const downgraded = from.protocol === "https:" && to?.protocol === "http:"
-  return to !== undefined && isLocation(to.href) && !downgraded
-    ? Effect.succeed(to.href === from.href ? Option.none() : Option.some(Redacted.make(to.href)))
-    : protocolError(
+  const { moved, refused } = decision.locationAfter(Redacted.value(current), answer)
+  return refused
+    ? protocolError(
       kind,
-      status,
+      answer.status,
       "the server's new location is not one to follow, being no http URL or no longer https"
     )
+    : Effect.succeed(Option.map(Option.fromNullable(moved), Redacted.make))
 }

@@ -7,7 +7,7 @@
 import * as Schema from "effect/Schema"
 import * as creation from "./internal/model/creation.js"
 import * as json from "./internal/model/json.js"
-import { isLocation } from "./internal/model/location.js"
+import { isLocation } from "./internal/upload/decision.js"
 
 /**
  * What tells a source from another, and from itself after a change.

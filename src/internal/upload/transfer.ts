@@ -1,4 +1,4 @@
-/** The transfer of one file: a loop of exchanges, each followed by what it means (upload-scenarios 3). */
+/** The transfer of one file: a loop of exchanges, each followed by what `decision` says of it. */
 import * as Clock from "effect/Clock"
 import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
@@ -22,10 +22,11 @@ import * as UploadSource from "../../UploadSource.js"
 import type { SessionOptions, UploadState } from "../../UploadState.js"
 import * as Videos from "../../Videos.js"
 import { honourRetryAfter } from "../http/retry.js"
-import type { Bandwidth } from "./bandwidth.js"
-import * as readAhead from "./readAhead.js"
-import { UploadEvent } from "./event.js"
 import type { Video } from "../model/video.js"
+import type { Bandwidth } from "./bandwidth.js"
+import * as decision from "./decision.js"
+import { UploadEvent } from "./event.js"
+import * as readAhead from "./readAhead.js"
 
 export interface Settings {
   readonly operation: string
@@ -48,18 +49,9 @@ export interface Transfer {
   /** Goes on from a state until there is a video. */
   readonly run: (
     state: UploadState,
-    first: "Send" | "Probe"
+    first: decision.Ask
   ) => Effect.Effect<Video, UploadError, PandaClient.PandaClient | Scope.Scope>
 }
-
-const MIB = 1024 * 1024
-const CHUNK = { first: MIB, least: MIB / 16, most: 32 * MIB, seconds: 4 }
-
-/** Bytes a second that the slowest of connections is taken to have, before there is a measure. */
-const SLOWEST = 16 * 1024
-
-/** Seconds over which the speed is smoothed. */
-const SMOOTHING = 5
 
 const bytesSent = Metric.counter("panda_upload_bytes_sent", {
   description: "Bytes of uploads that were sent, those sent again included",
@@ -72,311 +64,319 @@ const bytesAcknowledged = Metric.counter("panda_upload_bytes_acknowledged", {
 })
 
 export const make = (source: UploadSource.Any, handle: UploadSource.Handle, settings: Settings): Transfer => {
-  const { name } = source
-  const { emit, operation, stallTimeout } = settings
-  /** An interruption waits for a save under way: half a state would be none. */
-  const save = (state: UploadState) => Effect.uninterruptible(settings.save(state))
-
-  const open: Transfer["open"] = ({ path_format, payload, profiles, use_all_profiles }) =>
-    Effect.gen(function*() {
-      const fingerprint = yield* UploadSource.fingerprint(source, handle)
-      const session: SessionOptions = { path_format, payload, profiles, use_all_profiles }
-      const { id, location } = yield* UploadSession.create({
-        ...session,
-        file_name: name,
-        file_size: fingerprint.size
+  const open: Transfer["open"] = (options) => openSession(source, handle, settings, options)
+  return {
+    open,
+    run: (state, first) =>
+      Effect.gen(function*() {
+        const upload: Upload = {
+          source,
+          handle,
+          settings,
+          open,
+          retry: yield* waits(settings, () => upload.known.failures),
+          state,
+          known: decision.knownAt(state.fingerprint.size, state.acknowledged, first === "Probe"),
+          ask: first,
+          pace: decision.paceOf(settings.chunkSize),
+          reader: yield* readAhead.make(source.name, handle)
+        }
+        return yield* Effect.mapError(untilVideo(upload), (error) => withState(error, upload.state))
       })
-      const created = yield* DateTime.now
-      const state: UploadState = {
-        version: 1,
-        id,
-        location,
-        name,
-        fingerprint,
-        acknowledged: 0,
-        created,
-        options: session
-      }
-      yield* save(state)
-      return state
-    })
-
-  const changed = (description: string) =>
-    new PandaSourceError({ operation, reason: "Changed", file: name, description })
-
-  /** Cheap enough to do before each chunk; the digest is compared once, on resuming. */
-  const verify = ({ fingerprint }: UploadState): Effect.Effect<void, PandaSourceError> =>
-    Effect.flatMap(handle.stat, ({ modified, size }) =>
-      size !== fingerprint.size
-        ? changed(`it has ${size} bytes, and had ${fingerprint.size}`)
-        : modified?.epochMillis !== fingerprint.modified?.epochMillis
-        ? changed("it was modified")
-        : Effect.void)
-
-  const verifyDigest = (state: UploadState): Effect.Effect<void, PandaSourceError> =>
-    Effect.gen(function*() {
-      yield* verify(state)
-      const { digest } = yield* UploadSource.fingerprint(source, handle)
-      if (digest !== state.fingerprint.digest) return yield* changed("its content is another")
-    })
-
-  const run: Transfer["run"] = (initial, first) => {
-    let state = initial
-    let action = first
-    /** Bytes of this session that have left us. */
-    let sent = state.acknowledged
-    /** More may have left another process, which this upload goes on from. */
-    let inherited = first === "Probe"
-    /** The highest offset that was ever acknowledged: only beyond it are failures forgotten, so that all loops end. */
-    let best = state.acknowledged
-    let failures = 0
-    /** The server contradicted itself, and was asked about it once. */
-    let doubted = false
-    let speed: number | undefined
-    let chunkSize = settings.chunkSize ?? CHUNK.first
-
-    const update = (changes: Partial<UploadState>) => {
-      state = { ...state, ...changes }
-      return save(state)
-    }
-
-    const progress = () => {
-      const { acknowledged, fingerprint: { size } } = state
-      const pace = speed === undefined ? undefined : Math.min(speed, settings.bandwidth?.bytesPerSecond ?? speed)
-      const eta = pace === undefined ? undefined : Duration.seconds((size - acknowledged) / pace)
-      return emit(UploadEvent.Progress({ acknowledged, sent, size, bytesPerSecond: pace, eta }))
-    }
-
-    const measure = (count: number, seconds: number) => {
-      if (seconds > 0) {
-        const weight = 1 - Math.exp(-seconds / SMOOTHING)
-        speed = speed === undefined ? count / seconds : speed + weight * (count / seconds - speed)
-      }
-      if (settings.chunkSize !== undefined) return
-      const pace = Math.min(seconds > 0 ? count / seconds : Infinity, settings.bandwidth?.bytesPerSecond ?? Infinity)
-      const fitting = pace * CHUNK.seconds
-      chunkSize = Math.round(Math.min(Math.max(fitting, CHUNK.least), CHUNK.most, chunkSize * 4))
-    }
-
-    return Effect.gen(function*() {
-      let reader = yield* readAhead.make(name, handle)
-
-      const retry = yield* Schedule.driver(
-        honourRetryAfter(settings.retry).pipe(
-          Schedule.modifyDelayEffect((error, delay) =>
-            Effect.as(emit(UploadEvent.Retrying({ error, attempt: failures, delay })), delay)
-          )
-        )
-      )
-
-      /** Counts a failure and waits, or gives up. */
-      const backoff = (error: UploadError) =>
-        Effect.suspend(() => {
-          failures++
-          return Effect.mapError(retry.next(error), () =>
-            error._tag === "PandaUploadStalled"
-              ? new PandaUploadStalled({ ...error, cause: error.cause, attempts: failures })
-              : new PandaUploadStalled({ operation, reason: "RetriesExhausted", attempts: failures, cause: error }))
-        })
-
-      /** The server answers, but has no more bytes than before. */
-      const noProgress = () => {
-        const reason = state.acknowledged === state.fingerprint.size ? "NotFinalized" : "NoProgress"
-        return backoff(new PandaUploadStalled({ operation, reason, attempts: failures }))
-      }
-
-      const restart = (reason: "Expired" | "Changed", error: UploadError) =>
-        Effect.gen(function*() {
-          yield* reader.stop
-          yield* backoff(error)
-          if (reason === "Changed") {
-            yield* Effect.ignore(UploadSession.abort(state.location, { timeout: stallTimeout }))
-          }
-          state = yield* open(state.options)
-          reader = yield* readAhead.make(name, handle)
-          sent = 0
-          inherited = false
-          action = "Send"
-          yield* emit(UploadEvent.Restarted({ reason, state }))
-        })
-
-      const probe = () => UploadSession.probe(state.location, state.fingerprint.size, { timeout: stallTimeout })
-
-      /** What goes at once, where the bandwidth is limited: only a stream can be held back on its way. */
-      const burst = settings.body === "bytes" ? settings.bandwidth?.burst : undefined
-
-      const chunkAt = (offset: number) => Math.min(chunkSize, state.fingerprint.size - offset, burst ?? Infinity)
-
-      const send = () =>
-        Effect.gen(function*() {
-          const { acknowledged, fingerprint: { size } } = state
-          // Once only the video is missing, the last byte makes the server finish (contract 7.5).
-          const offset = Math.min(acknowledged, size - 1)
-          const bytes = yield* reader.chunk(offset, chunkAt(offset))
-          const end = offset + bytes.byteLength
-          if (end < size) yield* reader.prefetch(end, chunkAt(end))
-          yield* verify(state)
-          yield* Metric.incrementBy(bytesSent, bytes.byteLength)
-          const chunk = { offset, bytes, size }
-          const exchange = yield* (settings.body === "bytes" ? sendWhole(chunk) : sendSlices(chunk))
-          if (Either.isLeft(exchange.reply)) yield* reader.retire
-          return exchange
-        })
-
-      const sendWhole = (chunk: UploadSession.Chunk) =>
-        Effect.gen(function*() {
-          const { byteLength } = chunk.bytes
-          if (settings.bandwidth !== undefined) yield* settings.bandwidth.take(byteLength)
-          sent = Math.max(sent, chunk.offset + byteLength)
-          // No movement is seen on the socket, so the deadline is what a connection gone slow would need.
-          const needed = Duration.seconds(
-            byteLength / (speed === undefined ? SLOWEST : Math.max(speed / 10, SLOWEST / 16))
-          )
-          const began = yield* Clock.currentTimeMillis
-          const exchange = yield* UploadSession.send(state.location, chunk, {
-            timeout: Duration.sum(stallTimeout, needed)
-          })
-          if (Either.isRight(exchange.reply)) measure(byteLength, ((yield* Clock.currentTimeMillis) - began) / 1000)
-          return exchange
-        })
-
-      const sendSlices = (chunk: UploadSession.Chunk) =>
-        Effect.gen(function*() {
-          let waited = 0
-          const began = yield* Clock.currentTimeMillis
-          const exchange = yield* UploadSession.sendSlices(state.location, chunk, {
-            stallTimeout,
-            responseTimeout: settings.responseTimeout,
-            sliceSize: settings.bandwidth?.burst,
-            onSlice: (count, end) =>
-              Effect.gen(function*() {
-                const before = yield* Clock.currentTimeMillis
-                if (settings.bandwidth !== undefined) yield* settings.bandwidth.take(count)
-                waited += (yield* Clock.currentTimeMillis) - before
-                sent = Math.max(sent, end)
-                if (end > state.acknowledged) yield* progress()
-              })
-          })
-          const seconds = ((yield* Clock.currentTimeMillis) - began - waited) / 1000
-          if (Either.isRight(exchange.reply)) measure(chunk.bytes.byteLength, seconds)
-          return exchange
-        })
-
-      /** Takes over what the server has, and tells whether that is more than before. */
-      const accept = (offset: number) =>
-        Effect.gen(function*() {
-          const { acknowledged, fingerprint: { size } } = state
-          if (offset > (inherited ? size : sent)) {
-            const description = `the server claims ${offset} bytes, and was sent ${inherited ? size : sent}`
-            return yield* new PandaUploadProtocolError({ operation, status: 204, description })
-          }
-          sent = Math.max(sent, offset)
-          if (offset !== acknowledged) yield* update({ acknowledged: offset })
-          if (offset < acknowledged) yield* emit(UploadEvent.Restarted({ reason: "Rewound", state }))
-          if (offset > best) {
-            yield* Metric.incrementBy(bytesAcknowledged, offset - best)
-            best = offset
-            failures = 0
-            doubted = false
-            yield* retry.reset
-          }
-          // Whole is whole only with the video.
-          if (offset > acknowledged && offset < size) yield* progress()
-          return offset > acknowledged
-        })
-
-      const complete = (video: Video) =>
-        Effect.gen(function*() {
-          const { size } = state.fingerprint
-          if (!inherited && sent < size) {
-            const description = `the server made a video of ${size} bytes, and was sent ${sent}`
-            return yield* new PandaUploadProtocolError({ operation, status: 200, description })
-          }
-          sent = size
-          yield* update({ acknowledged: size })
-          yield* progress()
-          return video
-        })
-
-      /** Gone, but all may have been sent: then the answer that got lost may have been the video (upload-scenarios 6). */
-      const finished = (error: UploadError) =>
-        error._tag === "PandaSessionExpired" && (inherited || sent === state.fingerprint.size)
-          ? Effect.asSome(Videos.find(state.id)).pipe(Effect.catchTag("PandaNotFound", () => Effect.succeedNone))
-          : Effect.succeedNone
-
-      const recover = (error: UploadError) =>
-        Effect.gen(function*() {
-          const contradiction = error._tag === "PandaUploadProtocolError" ||
-            (error._tag === "PandaUploadRejected" && (error.status === 409 || error.status === 416))
-          if (contradiction && !doubted) {
-            doubted = true
-            action = "Probe"
-          } else if (error._tag === "PandaSessionExpired" && settings.onExpired === "restart") {
-            yield* restart("Expired", error)
-          } else if (error.isRetryable) {
-            const timeout = error._tag === "PandaTransportError" && error.reason === "Timeout"
-            if (timeout && settings.chunkSize === undefined) {
-              chunkSize = Math.max(CHUNK.least, Math.floor(chunkSize / 2))
-            }
-            yield* backoff(error)
-            action = "Probe"
-          } else {
-            return yield* error
-          }
-        })
-
-      /** One exchange, and what follows from it (upload-scenarios 3). The video, once there is one. */
-      const step = Effect.gen(function*() {
-        const asked = action
-        const { location, reply } = yield* (asked === "Probe" ? probe() : send())
-        if (Option.isSome(location)) {
-          yield* update({ location: location.value })
-          yield* emit(UploadEvent.Moved({ state }))
-        }
-        if (Either.isLeft(reply)) {
-          const found = yield* Effect.either(finished(reply.left))
-          if (Either.isRight(found) && Option.isSome(found.right)) {
-            return Option.some(yield* complete(found.right.value))
-          }
-          // Not to know whether there is a video is no reason to make another.
-          yield* recover(Either.isLeft(found) ? found.left : reply.left)
-          return Option.none()
-        }
-        switch (reply.right._tag) {
-          case "Complete":
-            return Option.some(yield* complete(reply.right.video))
-          case "Redirected":
-            yield* noProgress()
-            action = "Probe"
-            return Option.none()
-          case "Progress": {
-            action = "Send"
-            const onward = yield* accept(reply.right.offset)
-            // What a probe finds was counted as a failure before it.
-            if (!onward && asked === "Send") yield* noProgress()
-            return Option.none()
-          }
-        }
-      })
-
-      const restartable = (error: UploadError): error is PandaSourceError =>
-        error._tag === "PandaSourceError" && error.reason !== "Unreadable" && settings.onChanged === "restart"
-
-      if (inherited) {
-        yield* verifyDigest(state).pipe(Effect.catchIf(restartable, (error) => restart("Changed", error)))
-      }
-      let video = Option.none<Video>()
-      while (Option.isNone(video)) {
-        video = yield* step.pipe(
-          Effect.catchIf(restartable, (error) => Effect.as(restart("Changed", error), Option.none<Video>()))
-        )
-      }
-      return video.value
-    }).pipe(Effect.mapError((error) => withState(error, state)))
   }
-
-  return { open, run }
 }
+
+const openSession = (
+  source: UploadSource.Any,
+  handle: UploadSource.Handle,
+  settings: Settings,
+  { path_format, payload, profiles, use_all_profiles }: SessionOptions
+): Effect.Effect<UploadState, UploadError, PandaClient.PandaClient> =>
+  Effect.gen(function*() {
+    const { name } = source
+    const fingerprint = yield* UploadSource.fingerprint(source, handle)
+    const options: SessionOptions = { path_format, payload, profiles, use_all_profiles }
+    const { id, location } = yield* UploadSession.create({ ...options, file_name: name, file_size: fingerprint.size })
+    const created = yield* DateTime.now
+    const state: UploadState = { version: 1, id, location, name, fingerprint, acknowledged: 0, created, options }
+    yield* save(settings, state)
+    return state
+  })
+
+/** An interruption waits for a save under way: half a state would be none. */
+const save = (settings: Settings, state: UploadState) => Effect.uninterruptible(settings.save(state))
+
+type Waits = Schedule.ScheduleDriver<unknown, UploadError>
+
+/** The schedule, which tells of each wait before it. */
+const waits = ({ emit, retry }: Settings, failures: () => number): Effect.Effect<Waits> =>
+  Schedule.driver(
+    honourRetryAfter(retry).pipe(
+      Schedule.modifyDelayEffect((error, delay) =>
+        Effect.as(emit(UploadEvent.Retrying({ error, attempt: failures(), delay })), delay)
+      )
+    )
+  )
+
+/** An upload under way. */
+interface Upload {
+  readonly source: UploadSource.Any
+  readonly handle: UploadSource.Handle
+  readonly settings: Settings
+  readonly open: Transfer["open"]
+  readonly retry: Waits
+  /** As it is saved. */
+  state: UploadState
+  /** What decides. */
+  known: decision.Known
+  ask: decision.Ask
+  pace: decision.Pace
+  reader: readAhead.ReadAhead
+}
+
+type Reply = UploadSession.Exchange["reply"]
+
+type Running<A> = Effect.Effect<A, UploadError, PandaClient.PandaClient | Scope.Scope>
+
+/** The source is checked; then there is one exchange after another. */
+const untilVideo = (upload: Upload): Running<Video> =>
+  Effect.gen(function*() {
+    const { onChanged } = upload.settings
+    const restartable = (error: UploadError): error is PandaSourceError =>
+      error._tag === "PandaSourceError" && error.reason !== "Unreadable" && onChanged === "restart"
+    const anew = (error: PandaSourceError) => restart(upload, "Changed", error)
+
+    if (upload.known.inherited) yield* Effect.catchIf(verifyDigest(upload), restartable, anew)
+    let video = Option.none<Video>()
+    while (Option.isNone(video)) {
+      video = yield* Effect.catchIf(
+        exchange(upload),
+        restartable,
+        (error) => Effect.as(anew(error), Option.none<Video>())
+      )
+    }
+    return video.value
+  })
+
+/** One exchange, and what follows from it. The video, once there is one. */
+const exchange = (upload: Upload): Running<Option.Option<Video>> =>
+  Effect.gen(function*() {
+    const { ask, settings } = upload
+    const { location, outcome, reply } = yield* (ask === "Probe" ? probe(upload) : send(upload))
+    if (Option.isSome(location)) {
+      yield* update(upload, { location: location.value })
+      yield* settings.emit(UploadEvent.Moved({ state: upload.state }))
+    }
+    if (outcome._tag === "Broken" && outcome.timeout) upload.pace = decision.slowed(upload.pace)
+    return yield* follow(upload, decision.next(upload.known, ask, outcome, settings), reply)
+  })
+
+/** Does what comes next, up to the next exchange. */
+const follow = (upload: Upload, { known, step }: decision.Next, reply: Reply): Running<Option.Option<Video>> =>
+  Effect.gen(function*() {
+    yield* learn(upload, known)
+    switch (step._tag) {
+      case "Ask":
+        upload.ask = step.ask
+        return Option.none()
+      case "Wait":
+        upload.ask = step.ask
+        yield* backoff(upload, failureOf(upload, step.why, reply))
+        return Option.none()
+      case "LookUp":
+        return yield* lookUp(upload, reply)
+      case "Restart":
+        yield* restart(upload, "Expired", errorOf(upload, reply))
+        return Option.none()
+      case "Done":
+        yield* progress(upload)
+        return Either.isRight(reply) && reply.right._tag === "Complete"
+          ? Option.some(reply.right.video)
+          : yield* Effect.dieMessage("Upload: the end of an upload is a video")
+      case "Fail":
+        return yield* step.broken === undefined
+          ? errorOf(upload, reply)
+          : new PandaUploadProtocolError({ operation: upload.settings.operation, ...step.broken })
+    }
+  })
+
+/** Takes over what is known now: the state is saved, and what has changed is told. */
+const learn = (upload: Upload, known: decision.Known): Effect.Effect<void> =>
+  Effect.gen(function*() {
+    const before = upload.known
+    const { acknowledged, best, size } = known
+    upload.known = known
+    if (acknowledged !== before.acknowledged) yield* update(upload, { acknowledged })
+    if (acknowledged < before.acknowledged) {
+      yield* upload.settings.emit(UploadEvent.Restarted({ reason: "Rewound", state: upload.state }))
+    }
+    if (best > before.best) {
+      yield* Metric.incrementBy(bytesAcknowledged, best - before.best)
+      yield* upload.retry.reset
+    }
+    // Whole is whole only with the video.
+    if (acknowledged > before.acknowledged && acknowledged < size) yield* progress(upload)
+  })
+
+const errorOf = ({ settings: { operation } }: Upload, reply: Reply): UploadError =>
+  Either.match(reply, {
+    onLeft: (error): UploadError => error,
+    onRight: ({ _tag }) =>
+      new PandaUploadProtocolError({ operation, status: 200, description: `the server answers ${_tag}` })
+  })
+
+const failureOf = (upload: Upload, why: decision.Failure, reply: Reply): UploadError =>
+  why === "Failed" ? errorOf(upload, reply) : new PandaUploadStalled({
+    operation: upload.settings.operation,
+    reason: why,
+    attempts: upload.known.failures - 1
+  })
+
+const update = (upload: Upload, changes: Partial<UploadState>): Effect.Effect<void> => {
+  upload.state = { ...upload.state, ...changes }
+  return save(upload.settings, upload.state)
+}
+
+const progress = ({ known, pace: { speed }, settings }: Upload): Effect.Effect<void> => {
+  const { acknowledged, sent, size } = known
+  const bytesPerSecond = speed === undefined ? undefined : Math.min(speed, settings.bandwidth?.bytesPerSecond ?? speed)
+  const eta = bytesPerSecond === undefined ? undefined : Duration.seconds((size - acknowledged) / bytesPerSecond)
+  return settings.emit(UploadEvent.Progress({ acknowledged, sent, size, bytesPerSecond, eta }))
+}
+
+/** Waits after a failure that was counted, or gives up. */
+const backoff = ({ known, retry, settings: { operation } }: Upload, error: UploadError) =>
+  Effect.mapError(retry.next(error), () => {
+    const attempts = known.failures
+    return error._tag === "PandaUploadStalled"
+      ? new PandaUploadStalled({ ...error, cause: error.cause, attempts })
+      : new PandaUploadStalled({ operation, reason: "RetriesExhausted", attempts, cause: error })
+  })
+
+/** Begins anew, with the source as it is now. */
+const restart = (upload: Upload, reason: "Expired" | "Changed", error: UploadError): Running<void> =>
+  Effect.gen(function*() {
+    const { handle, settings, source } = upload
+    yield* upload.reader.stop
+    upload.known = decision.failed(upload.known)
+    yield* backoff(upload, error)
+    if (reason === "Changed") {
+      yield* Effect.ignore(UploadSession.abort(upload.state.location, { timeout: settings.stallTimeout }))
+    }
+    upload.state = yield* upload.open(upload.state.options)
+    upload.known = decision.knownAnew(upload.known, upload.state.fingerprint.size)
+    upload.reader = yield* readAhead.make(source.name, handle)
+    upload.ask = "Send"
+    yield* settings.emit(UploadEvent.Restarted({ reason, state: upload.state }))
+  })
+
+/** The session is gone, but may have ended in a video: not to know whether there is one is no reason to make another. */
+const lookUp = (upload: Upload, reply: Reply): Running<Option.Option<Video>> =>
+  Effect.gen(function*() {
+    const { known, settings, state } = upload
+    const found = yield* Videos.find(state.id).pipe(
+      Effect.asSome,
+      Effect.catchTag("PandaNotFound", () => Effect.succeedNone),
+      Effect.either
+    )
+    if (Either.isLeft(found)) {
+      if (!found.left.isRetryable) return yield* found.left
+      upload.known = decision.failed(known)
+      upload.ask = "Probe"
+      yield* backoff(upload, found.left)
+      return Option.none()
+    }
+    return yield* Option.match(found.right, {
+      onNone: () => follow(upload, decision.gone(known, settings), reply),
+      onSome: (video) =>
+        follow(upload, decision.completed(known), Either.right(UploadSession.Reply.Complete({ video })))
+    })
+  })
+
+const probe = ({ settings, state }: Upload) =>
+  UploadSession.probe(state.location, state.fingerprint.size, { timeout: settings.stallTimeout })
+
+const send = (upload: Upload) =>
+  Effect.gen(function*() {
+    const { known, reader, settings } = upload
+    const { size } = known
+    const lengthAt = (offset: number) => decision.lengthAt(upload.pace, known, offset, mostAtOnce(settings))
+    const offset = decision.offsetOf(known)
+    const bytes = yield* reader.chunk(offset, lengthAt(offset))
+    const end = offset + bytes.byteLength
+    if (end < size) yield* reader.prefetch(end, lengthAt(end))
+    yield* verify(upload)
+    yield* Metric.incrementBy(bytesSent, bytes.byteLength)
+    const chunk = { offset, bytes, size }
+    const exchange = yield* (settings.body === "bytes" ? sendWhole(upload, chunk) : sendSlices(upload, chunk))
+    if (Either.isLeft(exchange.reply)) yield* reader.retire
+    return exchange
+  })
+
+/** Bytes that go at once where the bandwidth is limited: only a stream can be held back on its way. */
+const mostAtOnce = ({ bandwidth, body }: Settings): number => body === "bytes" ? bandwidth?.burst ?? Infinity : Infinity
+
+const sendWhole = (upload: Upload, chunk: UploadSession.Chunk) =>
+  Effect.gen(function*() {
+    const { bandwidth, stallTimeout } = upload.settings
+    const { byteLength } = chunk.bytes
+    if (bandwidth !== undefined) yield* bandwidth.take(byteLength)
+    upload.known = decision.sentTo(upload.known, chunk.offset + byteLength)
+    // No movement is seen on the socket, so the deadline is what a connection gone slow would need.
+    const timeout = Duration.sum(stallTimeout, Duration.seconds(decision.secondsFor(upload.pace, byteLength)))
+    const began = yield* Clock.currentTimeMillis
+    const exchange = yield* UploadSession.send(upload.state.location, chunk, { timeout })
+    if (Either.isRight(exchange.reply)) measure(upload, byteLength, (yield* Clock.currentTimeMillis) - began)
+    return exchange
+  })
+
+const sendSlices = (upload: Upload, chunk: UploadSession.Chunk) =>
+  Effect.gen(function*() {
+    const { bandwidth, responseTimeout, stallTimeout } = upload.settings
+    let waited = 0
+    const began = yield* Clock.currentTimeMillis
+    const exchange = yield* UploadSession.sendSlices(upload.state.location, chunk, {
+      stallTimeout,
+      responseTimeout,
+      sliceSize: bandwidth?.burst,
+      onSlice: (count, end) =>
+        Effect.gen(function*() {
+          const before = yield* Clock.currentTimeMillis
+          if (bandwidth !== undefined) yield* bandwidth.take(count)
+          waited += (yield* Clock.currentTimeMillis) - before
+          upload.known = decision.sentTo(upload.known, end)
+          if (end > upload.known.acknowledged) yield* progress(upload)
+        })
+    })
+    const took = (yield* Clock.currentTimeMillis) - began - waited
+    if (Either.isRight(exchange.reply)) measure(upload, chunk.bytes.byteLength, took)
+    return exchange
+  })
+
+const measure = (upload: Upload, bytes: number, millis: number) => {
+  upload.pace = decision.measured(upload.pace, bytes, millis / 1000, upload.settings.bandwidth?.bytesPerSecond)
+}
+
+const changed = ({ settings: { operation }, source: { name } }: Upload, description: string) =>
+  new PandaSourceError({ operation, reason: "Changed", file: name, description })
+
+/** Cheap enough to do before each chunk; the digest is compared once, on resuming. */
+const verify = (upload: Upload): Effect.Effect<void, PandaSourceError> =>
+  Effect.flatMap(upload.handle.stat, ({ modified, size }) => {
+    const { fingerprint } = upload.state
+    return size !== fingerprint.size
+      ? changed(upload, `it has ${size} bytes, and had ${fingerprint.size}`)
+      : modified?.epochMillis !== fingerprint.modified?.epochMillis
+      ? changed(upload, "it was modified")
+      : Effect.void
+  })
+
+const verifyDigest = (upload: Upload): Effect.Effect<void, PandaSourceError> =>
+  Effect.gen(function*() {
+    yield* verify(upload)
+    const { digest } = yield* UploadSource.fingerprint(upload.source, upload.handle)
+    if (digest !== upload.state.fingerprint.digest) return yield* changed(upload, "its content is another")
+  })
 
 /** An error from which the upload can go on says where. */
 const withState = (error: UploadError, state: UploadState): UploadError => {

@@ -18,10 +18,10 @@ describe("where a session is from then on", () => {
 })
 
 describe("what comes next", () => {
-  it.each(steps)("$what", ({ asked = "Send", known, outcome, policy = { onExpired: "fail" }, step, then }) => {
+  it.each(steps)("$what", ({ asked = "Send", known, outcome, policy = { onExpired: "fail" }, step, after }) => {
     const next = decision.next({ ...START, ...known }, asked, outcome, policy)
     assert.deepInclude(next.step, step)
-    assert.deepInclude(next.known, then ?? {})
+    assert.deepInclude(next.known, after ?? {})
   })
 })
 

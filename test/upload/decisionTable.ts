@@ -93,7 +93,7 @@ export interface StepCase {
   readonly policy?: Policy
   readonly step: Partial<Step> & { readonly _tag: Step["_tag"] }
   /** What is known then, as far as it matters. */
-  readonly then?: Partial<Known>
+  readonly after?: Partial<Known>
 }
 
 const progress = (offset: number): Outcome => ({ _tag: "Progress", offset })
@@ -114,32 +114,32 @@ export const START: Known = {
 }
 
 export const steps: ReadonlyArray<StepCase> = [
-  { what: "more is there: on", outcome: progress(60), step: send, then: { acknowledged: 60, best: 60 } },
+  { what: "more is there: on", outcome: progress(60), step: send, after: { acknowledged: 60, best: 60 } },
   {
     what: "more than ever: failures and doubts are forgotten",
     known: { failures: 3, doubted: true },
     outcome: progress(41),
     step: send,
-    then: { failures: 0, doubted: false }
+    after: { failures: 0, doubted: false }
   },
   {
     what: "more, but not more than ever: failures still count",
     known: { failures: 3, acknowledged: 10 },
     outcome: progress(40),
     step: send,
-    then: { failures: 3, acknowledged: 40 }
+    after: { failures: 3, acknowledged: 40 }
   },
   {
     what: "no more than before: a failure",
     outcome: progress(40),
     step: { _tag: "Wait", ask: "Send", why: "NoProgress" },
-    then: { failures: 1 }
+    after: { failures: 1 }
   },
   {
     what: "less than before: a failure, from there",
     outcome: progress(0),
     step: { _tag: "Wait", ask: "Send", why: "NoProgress" },
-    then: { acknowledged: 0, best: 40, failures: 1 }
+    after: { acknowledged: 0, best: 40, failures: 1 }
   },
   {
     what: "no more than before, asked: that was counted already",
@@ -147,7 +147,7 @@ export const steps: ReadonlyArray<StepCase> = [
     known: { failures: 1 },
     outcome: progress(40),
     step: send,
-    then: { failures: 1 }
+    after: { failures: 1 }
   },
   {
     what: "all is there, but no video: the last byte is sent again",
@@ -161,7 +161,7 @@ export const steps: ReadonlyArray<StepCase> = [
     known: { inherited: true },
     outcome: progress(100),
     step: send,
-    then: { acknowledged: 100, sent: 100 }
+    after: { acknowledged: 100, sent: 100 }
   },
   { what: "more than there is", known: { inherited: true }, outcome: progress(101), step: fail },
   {
@@ -169,7 +169,7 @@ export const steps: ReadonlyArray<StepCase> = [
     known: { sent: 100 },
     outcome: { _tag: "Video" },
     step: { _tag: "Done" },
-    then: { acknowledged: 100 }
+    after: { acknowledged: 100 }
   },
   { what: "a video, not all was sent", outcome: { _tag: "Video" }, step: fail },
   {
@@ -178,17 +178,17 @@ export const steps: ReadonlyArray<StepCase> = [
     outcome: { _tag: "Video" },
     step: { _tag: "Done" }
   },
-  { what: "the server fails", outcome: { _tag: "Later" }, step: wait, then: { failures: 1 } },
+  { what: "the server fails", outcome: { _tag: "Later" }, step: wait, after: { failures: 1 } },
   { what: "the server fails when asked", asked: "Probe", outcome: { _tag: "Later" }, step: wait },
-  { what: "no whole answer", outcome: broken, step: wait, then: { failures: 1 } },
+  { what: "no whole answer", outcome: broken, step: wait, after: { failures: 1 } },
   { what: "no answer in time", outcome: { _tag: "Broken", timeout: true }, step: wait },
   {
     what: "elsewhere",
     outcome: { _tag: "Elsewhere" },
     step: { _tag: "Wait", ask: "Probe", why: "NoProgress" },
-    then: { failures: 1 }
+    after: { failures: 1 }
   },
-  { what: "a contradiction", outcome: { _tag: "Doubtful" }, step: probe, then: { doubted: true, failures: 0 } },
+  { what: "a contradiction", outcome: { _tag: "Doubtful" }, step: probe, after: { doubted: true, failures: 0 } },
   { what: "a second contradiction", known: { doubted: true }, outcome: { _tag: "Doubtful" }, step: fail },
   { what: "gone", outcome: { _tag: "Gone" }, step: fail },
   {

@@ -12,8 +12,11 @@ export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
     exclude: ["test/release/**"],
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    // The seeds of all that tests draw.
+    setupFiles: ["test/fuzz/setup.ts"],
+    // Only what hangs takes so long; what else is slow, a loaded machine makes so.
+    testTimeout: 300_000,
+    hookTimeout: 300_000,
     // No fewer either: a worker that is not needed is ended, at times when it has just been given a file.
     minWorkers: 2,
     maxWorkers: 2,

@@ -4,6 +4,7 @@ import { Cause, Clock, ConfigProvider, DateTime, Effect, Either, Exit, Redacted 
 import * as Credentials from "effect-panda/Credentials"
 import { PandaInputError } from "effect-panda/PandaError"
 import { inspect } from "node:util"
+import { secondsOf } from "./patience.js"
 
 const CANARY = "canary-0123456789"
 
@@ -293,14 +294,16 @@ describe("layerUrl", () => {
       })
   )
 
-  it.effect("one that is made to be read slowly is refused at once", () =>
-    Effect.gen(function*() {
-      // 8 seconds, when each of its parts was looked through to the end.
-      for (const part of ["@[", "@", ":", "@[]", "@h:1"]) {
-        const url = Redacted.make(`http://a:${part.repeat(100_000 / part.length)}`)
-        assert.strictEqual((yield* Effect.flip(build(Credentials.layerUrl(url))))._tag, "PandaInputError")
-      }
-    }), 5_000)
+  it("one that is made to be read slowly is refused at once", () => {
+    // 8 seconds, when each of its parts was looked through to the end.
+    for (const part of ["@[", "@", ":", "@[]", "@h:1"]) {
+      const refusal = Effect.flip(
+        build(Credentials.layerUrl(Redacted.make(`http://a:${part.repeat(100_000 / part.length)}`)))
+      )
+      const seconds = secondsOf(() => assert.strictEqual(Effect.runSync(refusal)._tag, "PandaInputError"))
+      assert.isBelow(seconds, 2, part)
+    }
+  })
 
   it.effect("a malformed one is refused without being shown", () =>
     Effect.gen(function*() {

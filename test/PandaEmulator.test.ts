@@ -33,7 +33,7 @@ describe("determinism", () => {
           assert.deepStrictEqual(yield* exit, [200, 12, start + 13_000])
         }
       }
-    }), 120_000)
+    }))
 
   it.effect("the same requests give the same ids", () => {
     const ids = Effect.gen(function*() {

@@ -122,9 +122,12 @@ describe("Signature", () => {
   })
 
   describe("canonicalQuery", () => {
-    it.prop("does not depend on the order of names", [params, FastCheck.gen()], ([params, gen]) => {
+    const inAnyOrder = params.chain((params) => {
       const keys = Object.keys(params)
-      const order = gen(FastCheck.shuffledSubarray, keys, { minLength: keys.length })
+      return FastCheck.tuple(FastCheck.constant(params), FastCheck.shuffledSubarray(keys, { minLength: keys.length }))
+    })
+
+    it.prop("does not depend on the order of names", [inAnyOrder], ([[params, order]]) => {
       const shuffled = Object.fromEntries(order.map((key) => [key, params[key]])) as Signature.Params
       assert.deepStrictEqual(Signature.canonicalQuery(shuffled), Signature.canonicalQuery(params))
     })

@@ -261,7 +261,7 @@ describe("every upload ends", () => {
         checkEnd(exit, events, size)
         most = Math.max(most, (yield* requests).length - before)
       }).pipe(Effect.provide(PandaEmulator.layerTest({ keepBytes: true }))),
-    { fastCheck: { numRuns: 300 }, timeout: 60_000 }
+    { fastCheck: { numRuns: 300 } }
   )
 
   it("does so after trying", () => {

@@ -157,7 +157,7 @@ describe("Upload, every fault at every exchange", () => {
                 assert.fail(`${name} at exchange ${at} (${exchanges[at]?.route}): ${exit.cause.toString()}`)
               }
             }), { concurrency: 10 })
-        }), 60_000)
+        }))
     }
   }
 })

@@ -36,6 +36,7 @@ import {
   theSession,
   watch
 } from "./client/upload.js"
+import { patience } from "./patience.js"
 
 const KIB = 1024
 
@@ -238,7 +239,7 @@ describe("body: stream", () => {
           if (route === "probe") assert.strictEqual(headers["content-length"], "0")
         }
         assert.strictEqual((yield* theSession).sha256, sha256(bytes))
-      }).pipe(Effect.provide(onPort(http)), Effect.timeout("20 seconds")))
+      }).pipe(Effect.provide(onPort(http)), Effect.timeout(patience)))
   }
 })
 

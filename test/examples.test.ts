@@ -16,6 +16,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { build, bundle } from "./esbuild.js"
+import { patience } from "./patience.js"
 
 await import("../examples/testing.test.js")
 
@@ -107,7 +108,7 @@ const run = (
       concurrency: "unbounded"
     })
     return code === 0 && err === "" ? out : yield* new ExampleFailed({ code, printed: out + err })
-  }).pipe(Effect.timeout("50 seconds"))
+  }).pipe(Effect.timeout(patience))
 
 const emulator = (options?: PandaEmulator.Options) =>
   PandaEmulator.layerServer(options).pipe(
@@ -136,7 +137,7 @@ const withMovie = Effect.gen(function*() {
 
 const storage = { s3_videos_bucket: "other", aws_access_key: "key", aws_secret_key: Redacted.make("secret") }
 
-describe.concurrent("examples", { timeout: 60_000 }, () => {
+describe.concurrent("examples", () => {
   it.scopedLive("first-call", () =>
     Effect.gen(function*() {
       const { videos } = yield* PandaEmulator.PandaEmulator

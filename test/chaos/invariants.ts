@@ -111,12 +111,3 @@ export const random = (seed: number) => {
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
   }
 }
-
-/** The seed of a test: another one each time, printed; that of CHAOS_SEED to run it again. */
-export const seedOf = (name: string): number => {
-  const seed = process.env["CHAOS_SEED"] === undefined
-    ? Math.floor(Math.random() * 2 ** 31)
-    : Number(process.env["CHAOS_SEED"])
-  console.log(`${name}: CHAOS_SEED=${seed} runs it again`)
-  return seed
-}

@@ -1,6 +1,5 @@
 /**
- * Random faults and interruptions, in memory under the TestClock. CHAOS_SEED=n runs the same cases again, with
- * CHAOS_CASE=n only that one of them; CHAOS_TIMES=n runs n times as many.
+ * Random faults and interruptions, in memory under the TestClock. FUZZ_TIMES=n runs n times as many.
  */
 import * as HttpClient from "@effect/platform/HttpClient"
 import { assert, describe, it } from "@effect/vitest"
@@ -29,7 +28,8 @@ import * as Upload from "effect-panda/Upload"
 import type * as UploadSource from "effect-panda/UploadSource"
 import * as UploadState from "effect-panda/UploadState"
 import { createHash } from "node:crypto"
-import { checkEvents, checkExchanges, type Exchange, observed, random, seedOf } from "./invariants.js"
+import { draws, samples, times, trying } from "../fuzz/seed.js"
+import { checkEvents, checkExchanges, type Exchange, observed, random } from "./invariants.js"
 
 const MIB = 1024 * 1024
 
@@ -242,7 +242,7 @@ const large = caseOf(
 ).map((chaos) => ({ ...chaos, bandwidth: undefined }))
 
 /** Each fault once, so that none is left out by chance. */
-const certain = (seed: number): ReadonlyArray<Case> =>
+const certain = (): ReadonlyArray<Case> =>
   Object.values(faults(3000, 1000)).map((fault) => ({
     size: 3000,
     chunkSize: 1000,
@@ -251,7 +251,7 @@ const certain = (seed: number): ReadonlyArray<Case> =>
     onExpired: "restart",
     retries: 3,
     partialChunks: "keep",
-    rules: fc.sample(fault, { seed, numRuns: 1 }).map((fault) => ({ route: "*", fault })),
+    rules: draws(fault, 1 / times).map((fault) => ({ route: "*", fault })),
     stops: []
   }))
 
@@ -423,25 +423,18 @@ const shrink = (chaos: Case): Effect.Effect<Case> =>
 const suite = (name: string, cases: fc.Arbitrary<Case>, usual: number, concurrency: number) =>
   it.live(name, () =>
     Effect.gen(function*() {
-      const seed = seedOf(`chaos in memory, ${name}`)
-      const count = Math.ceil(usual * Number(process.env["CHAOS_TIMES"] ?? 1))
-      const only = process.env["CHAOS_CASE"]
-      const sampled = [...fc.sample(cases, { seed, numRuns: count }), ...certain(seed)]
-        .map((chaos, number) => ({ chaos, number }))
       const fired = yield* Effect.forEach(
-        sampled.filter(({ number }) => only === undefined || number === Number(only)),
-        ({ chaos, number }) =>
-          Effect.catchAllCause(play(chaos), (cause) =>
-            Effect.flatMap(shrink(chaos), (chaos) =>
-              Effect.dieMessage(
-                `CHAOS_SEED=${seed} CHAOS_CASE=${number}: ${Cause.pretty(cause)}\n${JSON.stringify(chaos)}`
-              ))),
+        [...samples(cases, usual), ...certain()],
+        (chaos) =>
+          Effect.catchAllCause(
+            play(chaos),
+            (cause) => Effect.flatMap(shrink(chaos), (chaos) => trying(chaos, Effect.failCause(cause)))
+          ),
         { concurrency }
       )
-      if (only !== undefined) return
       // The emulator really did all that it can do.
       assert.deepStrictEqual(Array.from(new Set(fired.flat())).sort(), Object.keys(faults(1, 1)).sort())
-    }), 90_000 * Number(process.env["CHAOS_TIMES"] ?? 1))
+    }), 300_000 * times)
 
 describe("chaos in memory", () => {
   it.live("the rest of a broken chunk says nothing about the speed: a later stall is noticed", () =>

@@ -6,10 +6,11 @@ import { assert, it } from "@effect/vitest"
 import { Cause, Effect, Exit, FastCheck, Option, Redacted, Stream } from "effect"
 import * as Credentials from "effect-panda/Credentials"
 import * as PandaClient from "effect-panda/PandaClient"
+import { setImmediate as turn } from "node:timers/promises"
 import { inspect } from "node:util"
-import { seedOf } from "../chaos/invariants.js"
+import { times } from "./seed.js"
 
-/** A property, tried this many times. What fails is shown with its seed, and made as small as it gets. */
+/** A property, tried this many times. What fails is made as small as it gets, and shown. */
 export const property = <A>(
   name: string,
   cases: number,
@@ -19,8 +20,10 @@ export const property = <A>(
   it.live(name, () =>
     Effect.promise(() =>
       FastCheck.assert(
-        FastCheck.asyncProperty(arbitrary, (value) => Effect.runPromise(check(value))),
-        { seed: seedOf(name), numRuns: cases }
+        // A turn of the event loop before each: the runner takes a worker that it does not hear of for lost.
+        FastCheck.asyncProperty(arbitrary, (value) => Effect.runPromise(check(value)))
+          .beforeEach(() => turn()),
+        { numRuns: cases * times }
       )
     ))
 
@@ -65,8 +68,8 @@ export const checkExit = <A, E>(
 export interface Hostile {
   readonly status: number
   readonly headers: Readonly<Record<string, string>>
-  /** Whether it repeats the request, and how. */
-  readonly body: Uint8Array | ((echo: string) => string)
+  /** Or how it repeats the request. */
+  readonly body: Uint8Array | Echo
 }
 
 /** What of a request is secret, found without our own parser. */
@@ -88,11 +91,10 @@ const http = HttpClient.make((request, url) =>
     const sent = url.href + (request.body._tag === "Uint8Array" ? new TextDecoder().decode(request.body.body) : "")
     secrets.push(...secretsIn(sent))
     // All lists are at their end at some time.
-    const bytes = encoder.encode(requests.length > 4 ? "[]" : typeof body === "function" ? body(sent) : "")
+    const slice = requests.length > 4 ? encoder.encode("[]") : bytesOf(body, sent)
     const head = new Response(null, requests.length > 4 ? {} : { status })
     for (const [name, value] of Object.entries(headers)) head.headers.set(name, value)
     // Its body not through the promises of a web stream, and in two parts.
-    const slice = bytes.length > 0 || typeof body === "function" ? bytes : body
     const stream = Stream.make(slice.subarray(0, slice.length >> 1), slice.subarray(slice.length >> 1))
     return Object.create(HttpClientResponse.fromWeb(request, head), {
       stream: { value: stream },
@@ -258,14 +260,22 @@ const whole = oneof(
   { weight: 1, arbitrary: text }
 )
 
-const echoes: ReadonlyArray<(sent: string) => string> = [
-  (sent) => sent,
-  (sent) => `<p>Not found: ${sent}</p>`,
-  (sent) => JSON.stringify({ error: "BadRequest", message: `bad ${sent}` }),
-  (sent) => JSON.stringify({ error: sent, message: sent }),
-  (sent) => JSON.stringify({ params: Object.fromEntries(new URLSearchParams(sent.split("?").at(-1))) }),
-  (sent) => `{"signature"=>"${new URLSearchParams(sent.split("?").at(-1)).get("signature")}"}`
-]
+/** What repeats a request in its answer, by name: what is drawn is data, so that it can be kept. */
+const echoes = {
+  "as it is": (sent: string) => sent,
+  "in HTML": (sent: string) => `<p>Not found: ${sent}</p>`,
+  "in a message": (sent: string) => JSON.stringify({ error: "BadRequest", message: `bad ${sent}` }),
+  "as the error": (sent: string) => JSON.stringify({ error: sent, message: sent }),
+  "as parameters": (sent: string) =>
+    JSON.stringify({ params: Object.fromEntries(new URLSearchParams(sent.split("?").at(-1))) }),
+  "as Ruby shows it": (sent: string) =>
+    `{"signature"=>"${new URLSearchParams(sent.split("?").at(-1)).get("signature")}"}`
+}
+type Echo = keyof typeof echoes
+
+/** The bytes of a body, in answer to this request. */
+export const bytesOf = (body: Hostile["body"], sent: string): Uint8Array =>
+  typeof body === "string" ? encoder.encode(echoes[body](sent)) : body
 
 /** Bytes of a body: as they should be, cut, with a mark before, or broken in the middle of a character. */
 export const body: FastCheck.Arbitrary<Hostile["body"]> = oneof(
@@ -287,7 +297,7 @@ export const body: FastCheck.Arbitrary<Hostile["body"]> = oneof(
     })
   },
   { weight: 1, arbitrary: FastCheck.uint8Array({ maxLength: 50 }) },
-  { weight: 1, arbitrary: constantFrom(...echoes) }
+  { weight: 1, arbitrary: constantFrom(...Object.keys(echoes) as Array<Echo>) }
 )
 
 /** What may stand in a header: bytes, but no line end and no NUL, which no HTTP layer lets through. */

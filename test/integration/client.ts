@@ -7,6 +7,7 @@ import * as Credentials from "effect-panda/Credentials"
 import * as PandaClient from "effect-panda/PandaClient"
 import { readdirSync, readlinkSync } from "node:fs"
 import type { Task } from "../chaos/child.js"
+import { patience } from "../patience.js"
 
 interface Way {
   readonly name: string
@@ -51,5 +52,5 @@ export const opened = (path: string) =>
 export const until = (what: string, is: () => boolean) =>
   Effect.suspend(() => is() ? Effect.void : Effect.fail(what)).pipe(
     Effect.retry(Schedule.spaced("5 millis")),
-    Effect.timeoutFail({ duration: "10 seconds", onTimeout: () => `never: ${what}` })
+    Effect.timeoutFail({ duration: patience, onTimeout: () => `never: ${what}` })
   )

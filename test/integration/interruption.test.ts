@@ -12,6 +12,7 @@ import { join } from "node:path"
 import type { Task } from "../chaos/child.js"
 import { bundle } from "../chaos/childProcess.js"
 import { operations } from "../client/operations.js"
+import { lateness, patience } from "../patience.js"
 import { clientAt, opened, until, ways } from "./client.js"
 import * as RawServer from "./rawServer.js"
 
@@ -100,12 +101,13 @@ const inTime = <E, R>(what: string, samples: Effect.Effect<ReadonlyArray<number>
   Effect.gen(function*() {
     let count = 0
     for (let round = 1; round <= ROUNDS; round++) {
+      const late = yield* lateness
       const sorted = [...yield* samples].sort((a, b) => a - b)
       const [median, most] = [sorted[sorted.length >> 1]!, sorted.at(-1)!]
       count += sorted.length
       console.log(`${what}: closed after ${median.toFixed(1)} ms, ${most.toFixed(1)} ms at most, of ${sorted.length}`)
-      assert.isAtMost(most, EVER, what)
-      if (median <= PROMISED) return count
+      assert.isAtMost(most, EVER + 5 * late(), what)
+      if (median <= PROMISED + (round < ROUNDS ? 0 : late())) return count
     }
     return assert.fail(`${what}: later than ${PROMISED} ms in each of ${ROUNDS} rounds`)
   })
@@ -341,7 +343,7 @@ describe.concurrent.each(ways)("a process, $name", ({ body, layer }) => {
       const requests = server.seen.length
       running.kill("SIGUSR2")
       // What it left running would keep it for as long as it waits: 30 seconds, whatever it is.
-      const code = yield* Effect.timeout(Fiber.join(ending), "15 seconds")
+      const code = yield* Effect.timeout(Fiber.join(ending), patience)
       assert.deepStrictEqual([code, out], [0, "interrupted\n"])
       assert.lengthOf(server.seen, requests)
     }))

@@ -23,8 +23,7 @@ const run = (
       : [process.execPath, join(folder, "upload.mjs")]
     const child = spawn(command!, [...start, ...args], {
       cwd: root,
-      env: { ...env, TMPDIR: folder, ...options.env },
-      timeout: 40_000
+      env: { ...env, TMPDIR: folder, ...options.env }
     })
     let [out, err] = ["", ""]
     let interrupted = false

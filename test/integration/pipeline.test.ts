@@ -74,6 +74,5 @@ it.scopedLive(
         files.map(({ bytes }) => createHash("sha256").update(bytes).digest("hex")).sort()
       )
       for (const { receivedTwice } of complete) assert.strictEqual(receivedTwice, 0)
-    }).pipe(Effect.provide(Emulated)),
-  60_000
+    }).pipe(Effect.provide(Emulated))
 )

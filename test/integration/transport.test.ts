@@ -16,6 +16,7 @@ import * as Videos from "effect-panda/Videos"
 import { createServer as createHttpServer } from "node:http"
 import { createServer, type Socket } from "node:net"
 import { inspect } from "node:util"
+import { patience } from "../patience.js"
 
 const CANARY = "canary-secret"
 
@@ -205,7 +206,7 @@ describe.each(layers)("$name", ({ http }) => {
         const fiber = yield* Effect.forkScoped(list)
         yield* Deferred.await(asked)
         if (how === "an interruption") yield* Fiber.interrupt(fiber)
-        yield* Effect.timeout(Deferred.await(closed), "5 seconds")
+        yield* Effect.timeout(Deferred.await(closed), patience)
       }))
   }
 

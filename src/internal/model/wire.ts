@@ -40,7 +40,9 @@ const optionalNoText = <A, I>(schema: Schema.Schema<A, I>) =>
     { exact: true }
   )
 
-const parseNumber = (text: string): number | undefined => /^\s*-?\d+(\.\d+)?\s*$/.test(text) ? Number(text) : undefined
+/** JSON has no -0 that would come back from it. */
+const parseNumber = (text: string): number | undefined =>
+  /^\s*-?\d+(\.\d+)?\s*$/.test(text) ? Number(text) + 0 : undefined
 
 /** A number, or the text of one. */
 export const numeric = Schema.transformOrFail(Schema.Union(Schema.JsonNumber, Schema.String), Schema.JsonNumber, {

@@ -265,6 +265,50 @@ describe.concurrent("examples", () => {
       assert.strictEqual(yield* run("two-clouds", { env: { OTHER_CLOUD_ID: id } }), "Missing: only-here\n")
     }).pipe(Effect.provide(emulator())))
 
+  it.scopedLive("two-accounts", () =>
+    Effect.gen(function*() {
+      const { accessKey, cloudId, secretKey } = yield* PandaEmulator.PandaEmulator
+      const { address } = yield* HttpServer.HttpServer
+      const port = address._tag === "TcpAddress" ? address.port : 0
+      const { id } = yield* asClient(Clouds.create(storage))
+      const url = (cloud: string) => `http://${accessKey}:${Redacted.value(secretKey)}@127.0.0.1:${port}/${cloud}`
+      const out = yield* run("two-accounts", { env: { OUR_PANDA_URL: url(cloudId), THEIR_PANDA_URL: url(id) } })
+      assert.strictEqual(out, "We have 3 videos, they have 0\n")
+    }).pipe(Effect.provide(emulator({ videos: 3 }))))
+
+  it.scopedLive("upload-many", () =>
+    Effect.gen(function*() {
+      const panda = yield* PandaEmulator.PandaEmulator
+      const fs = yield* FileSystem.FileSystem
+      const folder = yield* withMovie
+      yield* fs.writeFile(`${folder}/empty.mp4`, new Uint8Array(0))
+      const out = yield* run("upload-many", { folder, args: ["empty.mp4", "movie.mp4"] })
+      assert.match(out, /^empty\.mp4: .*empty.*$/m)
+      assert.match(out, /^movie\.mp4 is video \w+, 1 of 2$/m)
+      assert.deepStrictEqual((yield* panda.sessions).map((session) => session.sha256), [sha256])
+    }).pipe(Effect.provide(emulator())))
+
+  it.scopedLive("direct-upload", () =>
+    Effect.gen(function*() {
+      const panda = yield* PandaEmulator.PandaEmulator
+      const out = yield* run("direct-upload", { args: [`${yield* withMovie}/movie.mp4`] })
+      const [session] = yield* panda.sessions
+      assert.strictEqual(session?.sha256, sha256)
+      assert.strictEqual(out, `Video ${session?.videoId}\n`)
+      const [sent] = (yield* panda.requests).filter(({ route }) => route === "chunk")
+      assert.notMatch(JSON.stringify(sent), /access_key|signature|token/)
+    }).pipe(Effect.provide(emulator())))
+
+  it.scopedLive("catch-errors", () =>
+    Effect.gen(function*() {
+      const panda = yield* PandaEmulator.PandaEmulator
+      const [video] = yield* panda.videos
+      assert.strictEqual(yield* run("catch-errors", { args: [String(video!["id"])] }), "movie-1.mp4\n")
+      assert.strictEqual(yield* run("catch-errors", { args: ["another"] }), "gone\n")
+      yield* panda.inject({ route: "GET /videos/:id.json", fault: Fault.status(500), times: 9 })
+      assert.match(yield* run("catch-errors", { args: ["another"] }), /^Videos\.find: Panda answered 500.*, later\n$/)
+    }).pipe(Effect.provide(emulator({ videos: 1 }))))
+
   it.scopedLive("failed-encodings", () =>
     Effect.gen(function*() {
       const panda = yield* PandaEmulator.PandaEmulator

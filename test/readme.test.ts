@@ -51,6 +51,15 @@ describe("README code", () => {
     assert.include(examples.map((example) => example.text), text)
   })
 
+  it("is whole, with its imports, or its section says which example has them", () => {
+    for (const { line, section, text } of blocks.filter(({ language }) => language === "ts")) {
+      const { file } = examples.find((example) => example.text === text)!
+      if (read(`examples/${file}`).trim() === text) continue
+      const [, words] = readme.split(`\n## ${section}\n`)
+      assert.include(words!.split("\n## ")[0], `](examples/${file})`, `line ${line}`)
+    }
+  })
+
   it.each([
     ["First call", "first-call.ts", 15],
     ["Upload", "upload-basic.ts", 20],

@@ -33,8 +33,16 @@ describe("files", () => {
     const built = sources.flatMap((file) =>
       [".d.ts", ".d.ts.map", ".js", ".js.map"].map((ending) => `dist/${file.slice(0, -".ts".length)}${ending}`)
     )
-    const others = ["CHANGELOG.md", "LICENSE", "README.md", "package.json"]
-    assert.deepStrictEqual(files, [...[...sources, ...guides].map((file) => `src/${file}`), ...built, ...others].sort())
+    const others = ["CHANGELOG.md", "LICENSE", "README.md", "SECURITY.md", "package.json"]
+    const examples = readdirSync("examples").map((file) => `examples/${file}`)
+    const inSource = [...sources, ...guides].map((file) => `src/${file}`)
+    assert.deepStrictEqual(files, [...inSource, ...built, ...examples, ...others].sort())
+  })
+
+  it("have all that their README links to", () => {
+    const links = Array.from(read("README.md").matchAll(/\]\(([^)#:]+)\)/g), (match) => match[1]!)
+    assert.isAbove(links.length, 5)
+    assert.includeMembers([...files], links)
   })
 
   it("have maps that lead to sources in the package", () => {

@@ -1,6 +1,7 @@
 /**
- * Clouds: the environments of an account, each with its storage, videos and profiles (contract 5 and 6).
+ * Clouds: the environments of an account, each with its storage, videos and profiles.
  *
+ * @see https://github.com/pandastream/slate/blob/3ade13b/source/includes/api_clouds.md
  * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
@@ -24,8 +25,9 @@ import { type PandaError, PandaInputError } from "./PandaError.js"
 export interface Cloud extends Schema.Schema.Type<typeof Cloud> {}
 
 /**
- * A cloud as Panda's JSON has it (contract 6).
+ * A cloud as Panda's JSON has it.
  *
+ * @see https://github.com/pandastream/slate/blob/3ade13b/source/includes/api_clouds.md
  * @since 0.1.0
  * @category schemas
  */
@@ -51,8 +53,9 @@ export const Cloud = wire.entity("Cloud", {
 export interface Filter extends Schema.Schema.Type<typeof Filter> {}
 
 /**
- * `Filter` as it is checked before it is sent: pages from 1, at most 100 on a page (contract 5.1).
+ * `Filter` as it is checked before it is sent: pages from 1, at most 100 on a page.
  *
+ * @see https://github.com/pandastream/slate/blob/3ade13b/source/includes/api_clouds.md
  * @since 0.1.0
  * @category schemas
  */
@@ -75,8 +78,9 @@ export const list = (filter: Filter = {}): Effect.Effect<ReadonlyArray<Cloud>, P
   })
 
 /**
- * All clouds of the account, a request for each page as it is pulled (contract 5.1).
+ * All clouds of the account, a request for each page as it is pulled.
  *
+ * @see https://github.com/pandastream/slate/blob/3ade13b/source/includes/api_clouds.md
  * @since 0.1.0
  * @category operations
  */
@@ -84,8 +88,9 @@ export const all = (filter: Filter = {}): Stream.Stream<Cloud, PandaError, Panda
   paging.paginate(list, filter)
 
 /**
- * A cloud by its id (contract 5). `PandaNotFound` if the account has none with that id.
+ * A cloud by its id. `PandaNotFound` if the account has none with that id.
  *
+ * @see https://github.com/pandastream/slate/blob/3ade13b/source/includes/api_clouds.md
  * @since 0.1.0
  * @category operations
  */
@@ -174,8 +179,9 @@ export const Update = Schema.Struct({
 })
 
 /**
- * Changes a cloud (contract 5).
+ * Changes a cloud.
  *
+ * @see https://github.com/pandastream/slate/blob/3ade13b/source/includes/api_clouds.md
  * @since 0.1.0
  * @category operations
  */
@@ -208,8 +214,9 @@ export const save = (before: Cloud, after: Cloud): Effect.Effect<Cloud, PandaErr
 }
 
 /**
- * Gives a cloud, the current one if no other is named, the bucket to store in and the keys to do so (contract 5).
+ * Gives a cloud, the current one if no other is named, the bucket to store in and the keys to do so.
  *
+ * @see https://github.com/pandastream/slate/blob/3ade13b/source/includes/api_clouds.md
  * @since 0.1.0
  * @category operations
  */

@@ -16,9 +16,10 @@ import * as Ref from "effect/Ref"
 import { PandaInputError } from "./PandaError.js"
 
 /**
- * How requests are authorised: an access key with its secret, which sign each request (contract 2.1), or the API token
- * of one cloud, which is sent as it is (contract 2.7).
+ * How requests are authorised: an access key with its secret, which sign each request, or the API token
+ * of one cloud, which is sent as it is.
  *
+ * @see https://github.com/pandastream/slate/blob/3ade13b/source/includes/api_authentication.md
  * @since 0.1.0
  * @category models
  */
@@ -27,8 +28,9 @@ export type Auth =
   | { readonly _tag: "Token"; readonly token: Redacted.Redacted<string> }
 
 /**
- * A region of Panda: Amazon in the United States (the default) or in Europe, or Google Compute Engine (contract 1).
+ * A region of Panda: Amazon in the United States (the default) or in Europe, or Google Compute Engine.
  *
+ * @see https://github.com/pandastream/slate/blob/3ade13b/source/includes/api_base_url.md
  * @since 0.1.0
  * @category models
  */
@@ -111,7 +113,7 @@ export declare namespace Credentials {
     readonly baseUrl: string
     /**
      * The timestamp of the next request: ISO 8601 in UTC with six fraction digits, later than any given out before,
-     * because Panda accepts the signature of a POST once only (contract 2.6).
+     * because Panda accepts the signature of a POST once only.
      */
     readonly timestamp: Effect.Effect<string>
     /**
@@ -256,9 +258,10 @@ export const layerConfig = (
 
 /**
  * From the URL that a hosting platform hands out: `https://ACCESS_KEY:SECRET_KEY@HOST:PORT/CLOUD_ID`. The scheme only
- * matters where the port is left out: port 443 means https, any other http (contract 1). The secret key may contain
+ * matters where the port is left out: port 443 means https, any other http. The secret key may contain
  * `+`, `/` and `@` as they are, or percent-encoded.
  *
+ * @see https://github.com/pandastream/slate/blob/3ade13b/source/includes/api_base_url.md
  * @since 0.1.0
  * @category layers
  */

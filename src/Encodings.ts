@@ -1,6 +1,7 @@
 /**
- * Encodings: what profiles make of a video (contract 5 and 6).
+ * Encodings: what profiles make of a video.
  *
+ * @see https://github.com/pandastream/slate/blob/3ade13b/source/includes/api_encodings.md
  * @since 0.1.0
  */
 import * as Arr from "effect/Array"
@@ -30,8 +31,9 @@ import { PandaEncodingFailed, type PandaError, PandaStillProcessing } from "./Pa
 export interface Encoding extends Schema.Schema.Type<typeof Encoding> {}
 
 /**
- * An encoding as Panda's JSON has it (contract 6).
+ * An encoding as Panda's JSON has it.
  *
+ * @see https://github.com/pandastream/slate/blob/3ade13b/source/includes/api_encodings.md
  * @since 0.1.0
  * @category schemas
  */
@@ -63,8 +65,9 @@ export const Encoding = wire.entity("Encoding", {
 export interface Filter extends Schema.Schema.Type<typeof Filter> {}
 
 /**
- * `Filter` as it is checked before it is sent: pages from 1, at most 100 on a page (contract 5.1).
+ * `Filter` as it is checked before it is sent: pages from 1, at most 100 on a page.
  *
+ * @see https://github.com/pandastream/slate/blob/3ade13b/source/includes/api_encodings.md
  * @since 0.1.0
  * @category schemas
  */
@@ -78,8 +81,9 @@ export const Filter = Schema.Struct({
 })
 
 /**
- * One page of encodings, newest first (contract 5).
+ * One page of encodings, newest first.
  *
+ * @see https://github.com/pandastream/slate/blob/3ade13b/source/includes/api_encodings.md
  * @since 0.1.0
  * @category operations
  */
@@ -96,8 +100,9 @@ export const list = (
   })
 
 /**
- * All encodings, a request for each page as it is pulled (contract 5.1).
+ * All encodings, a request for each page as it is pulled.
  *
+ * @see https://github.com/pandastream/slate/blob/3ade13b/source/includes/api_encodings.md
  * @since 0.1.0
  * @category operations
  */
@@ -105,8 +110,9 @@ export const all = (filter: Filter = {}): Stream.Stream<Encoding, PandaError, Pa
   paging.paginate(list, filter)
 
 /**
- * An encoding by its id (contract 5). `PandaNotFound` if the cloud has none with that id.
+ * An encoding by its id. `PandaNotFound` if the cloud has none with that id.
  *
+ * @see https://github.com/pandastream/slate/blob/3ade13b/source/includes/api_encodings.md
  * @since 0.1.0
  * @category operations
  */
@@ -127,8 +133,9 @@ export const find = (id: string): Effect.Effect<Encoding, PandaError, PandaClien
 export interface Create extends Schema.Schema.Type<typeof Create> {}
 
 /**
- * `Create` as it is checked before it is sent (contract 5).
+ * `Create` as it is checked before it is sent.
  *
+ * @see https://github.com/pandastream/slate/blob/3ade13b/source/includes/api_encodings.md
  * @since 0.1.0
  * @category schemas
  */
@@ -143,8 +150,9 @@ export const Create = Schema.Struct({
 )
 
 /**
- * Begins to encode a video with a profile (contract 5). `PandaNotFound` if there is no such video or profile.
+ * Begins to encode a video with a profile. `PandaNotFound` if there is no such video or profile.
  *
+ * @see https://github.com/pandastream/slate/blob/3ade13b/source/includes/api_encodings.md
  * @since 0.1.0
  * @category operations
  */
@@ -168,8 +176,9 @@ const del = (encoding: entity.Ref): Effect.Effect<void, PandaError, PandaClient.
 
 export {
   /**
-   * Deletes an encoding with its files (contract 5).
+   * Deletes an encoding with its files.
    *
+   * @see https://github.com/pandastream/slate/blob/3ade13b/source/includes/api_encodings.md
    * @since 0.1.0
    * @category operations
    */
@@ -177,8 +186,9 @@ export {
 }
 
 /**
- * Stops an encoding that is processing: it fails (contract 5).
+ * Stops an encoding that is processing: it fails.
  *
+ * @see https://github.com/pandastream/slate/blob/3ade13b/source/includes/api_encodings.md
  * @since 0.1.0
  * @category operations
  */
@@ -191,8 +201,9 @@ export const cancel = (encoding: entity.Ref): Effect.Effect<void, PandaError, Pa
   })
 
 /**
- * Encodes again what has failed (contract 5). `PandaRejected` if it has not.
+ * Encodes again what has failed. `PandaRejected` if it has not.
  *
+ * @see https://github.com/pandastream/slate/blob/3ade13b/source/includes/api_encodings.md
  * @since 0.1.0
  * @category operations
  */
@@ -205,8 +216,9 @@ export const retry = (encoding: entity.Ref): Effect.Effect<void, PandaError, Pan
   })
 
 /**
- * The newest encoding that the filter lets through, if there is one (contract 5).
+ * The newest encoding that the filter lets through, if there is one.
  *
+ * @see https://github.com/pandastream/slate/blob/3ade13b/source/includes/api_encodings.md
  * @since 0.1.0
  * @category operations
  */
@@ -226,8 +238,9 @@ export const where = (
 ): Stream.Stream<Encoding, PandaError, PandaClient.PandaClient> => Stream.filter(all(filter), predicate)
 
 /**
- * The newest encoding of a profile, of a video if the filter names one; none if there is none (contract 5).
+ * The newest encoding of a profile, of a video if the filter names one; none if there is none.
  *
+ * @see https://github.com/pandastream/slate/blob/3ade13b/source/includes/api_encodings.md
  * @since 0.1.0
  * @category operations
  */
@@ -301,8 +314,9 @@ export const isProcessing = (encoding: Encoding): boolean => encoding.status ===
 
 /**
  * Where the main file of an encoding is, once there is one. The cloud is that of the encoding, see `Clouds.current`.
- * Files of a cloud with `s3_private_access` are there too, but not for everyone (contract 9).
+ * Files of a cloud with `s3_private_access` are there too, but not for everyone.
  *
+ * @see https://github.com/pandastream/slate/blob/3ade13b/source/includes/api_encodings.md
  * @since 0.1.0
  * @category urls
  */
@@ -316,8 +330,9 @@ export const url = (
     : Option.none()
 
 /**
- * Where all files of an encoding are: the segments of a stream, thumbnails (contract 9).
+ * Where all files of an encoding are: the segments of a stream, thumbnails.
  *
+ * @see https://github.com/pandastream/slate/blob/3ade13b/source/includes/api_encodings.md
  * @since 0.1.0
  * @category urls
  */
@@ -329,8 +344,9 @@ export const urls = (
 
 /**
  * Where the screenshots of an encoding are, once it has succeeded: as many as its profile's `frame_count` says, 7 if it
- * says nothing (contract 9).
+ * says nothing.
  *
+ * @see https://github.com/pandastream/slate/blob/3ade13b/source/includes/api_encodings.md
  * @since 0.1.0
  * @category urls
  */
@@ -353,8 +369,9 @@ const SCREENSHOTS = 7
 const MOST_SCREENSHOTS = 10_000
 
 /**
- * Where the log of a failed encoding is; none of one that has not failed (contract 9).
+ * Where the log of a failed encoding is; none of one that has not failed.
  *
+ * @see https://github.com/pandastream/slate/blob/3ade13b/source/includes/api_encodings.md
  * @since 0.1.0
  * @category urls
  */

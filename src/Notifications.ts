@@ -1,7 +1,8 @@
 /**
- * What a cloud reports, and to which url: one setting for each cloud (contract 5 and 6). What is then sent, see
+ * What a cloud reports, and to which url: one setting for each cloud. What is then sent, see
  * `Webhook`.
  *
+ * @see https://github.com/pandastream/slate/blob/3ade13b/source/includes/api_notifications.md
  * @since 0.1.0
  */
 import type * as Effect from "effect/Effect"
@@ -20,8 +21,9 @@ import type { PandaError } from "./PandaError.js"
 export interface Notifications extends Schema.Schema.Type<typeof Notifications> {}
 
 /**
- * The setting as Panda's JSON has it (contract 6).
+ * The setting as Panda's JSON has it.
  *
+ * @see https://github.com/pandastream/slate/blob/3ade13b/source/includes/api_notifications.md
  * @since 0.1.0
  * @category schemas
  */
@@ -65,8 +67,9 @@ export const Update = Schema.Struct({
 })
 
 /**
- * The cloud's setting (contract 5).
+ * The cloud's setting.
  *
+ * @see https://github.com/pandastream/slate/blob/3ade13b/source/includes/api_notifications.md
  * @since 0.1.0
  * @category operations
  */
@@ -78,8 +81,9 @@ export const get: Effect.Effect<Notifications, PandaError, PandaClient.PandaClie
 })
 
 /**
- * Changes the cloud's setting and gives it as it is then (contract 5).
+ * Changes the cloud's setting and gives it as it is then.
  *
+ * @see https://github.com/pandastream/slate/blob/3ade13b/source/includes/api_notifications.md
  * @since 0.1.0
  * @category operations
  */

@@ -41,7 +41,7 @@ export interface Operation<A, I, P = never, W extends Signature.Params = Signatu
   readonly params?: P
   /** Checks the parameters and turns them into their form on the wire. */
   readonly input?: Schema.Schema<P, W>
-  /** A file to send with the parameters, as a multipart form; it is not signed (contract 3). */
+  /** A file to send with the parameters, as a multipart form; it is not signed. */
   readonly file?: File | undefined
   /** Of the answer's JSON. Use `Acknowledged` where Panda answers nothing of use. */
   readonly result: Schema.Schema<A, I>
@@ -94,9 +94,10 @@ export const path = (template: TemplateStringsArray, ...segments: ReadonlyArray<
 }
 
 /**
- * The result of an operation that Panda answers with nothing, or with one of several words (contract 5): whatever it
+ * The result of an operation that Panda answers with nothing, or with one of several words: whatever it
  * is, done.
  *
+ * @see https://github.com/pandastream/slate/blob/3ade13b/source/includes/api.md
  * @since 0.1.0
  * @category schemas
  */
@@ -309,8 +310,9 @@ export const layerConfig = (
   Layer.provide(layer, Credentials.layerConfig(overrides))
 
 /**
- * Runs the operations of an effect against another cloud of the account (contract 2.1).
+ * Runs the operations of an effect against another cloud of the account.
  *
+ * @see https://github.com/pandastream/slate/blob/3ade13b/source/includes/api_authentication.md
  * @example
  * import { PandaClient, Videos } from "effect-panda"
  *

@@ -16,7 +16,7 @@ const response = {
   /** The operation's name, such as `Videos.find`. */
   operation: Schema.String,
   status: Schema.Int,
-  /** Panda's name for the error, such as `RecordNotFound` (contract 4). */
+  /** Panda's name for the error, such as `RecordNotFound`. */
   error: Schema.optional(Schema.String),
   /** What Panda wrote about it. */
   description: Schema.optional(Schema.String),
@@ -451,7 +451,7 @@ export class PandaEncodingFailed extends Schema.TaggedError<PandaEncodingFailed>
     /** The encoding's id. */
     id: Schema.String,
     profile_name: Schema.optional(Schema.String),
-    /** Such as `FormatNotRecognised`; an open set (contract 4). */
+    /** Such as `FormatNotRecognised`; an open set. */
     error_class: Schema.optional(Schema.String),
     error_message: Schema.optional(Schema.String)
   }

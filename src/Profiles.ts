@@ -1,6 +1,8 @@
 /**
- * Profiles: how to encode (contract 5, 6 and 10).
+ * Profiles: how to encode.
  *
+ * @see https://github.com/pandastream/slate/blob/3ade13b/source/includes/api_profiles.md
+ * @see https://github.com/pandastream/slate/blob/3ade13b/source/includes/encoding_profiles.md
  * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
@@ -40,16 +42,18 @@ export {
 export interface Filter extends Schema.Schema.Type<typeof Filter> {}
 
 /**
- * `Filter` as it is checked before it is sent: pages from 1, at most 100 on a page (contract 5.1).
+ * `Filter` as it is checked before it is sent: pages from 1, at most 100 on a page.
  *
+ * @see https://github.com/pandastream/slate/blob/3ade13b/source/includes/api_profiles.md
  * @since 0.1.0
  * @category schemas
  */
 export const Filter = Schema.Struct(paging.page)
 
 /**
- * One page of profiles (contract 5).
+ * One page of profiles.
  *
+ * @see https://github.com/pandastream/slate/blob/3ade13b/source/includes/api_profiles.md
  * @since 0.1.0
  * @category operations
  */
@@ -64,8 +68,9 @@ export const list = (filter: Filter = {}): Effect.Effect<ReadonlyArray<Profile>,
   })
 
 /**
- * All profiles, a request for each page as it is pulled (contract 5.1).
+ * All profiles, a request for each page as it is pulled.
  *
+ * @see https://github.com/pandastream/slate/blob/3ade13b/source/includes/api_profiles.md
  * @since 0.1.0
  * @category operations
  */
@@ -73,8 +78,9 @@ export const all = (filter: Filter = {}): Stream.Stream<Profile, PandaError, Pan
   paging.paginate(list, filter)
 
 /**
- * A profile by its id or by its name (contract 5). `PandaNotFound` if the cloud has none of that id or name.
+ * A profile by its id or by its name. `PandaNotFound` if the cloud has none of that id or name.
  *
+ * @see https://github.com/pandastream/slate/blob/3ade13b/source/includes/api_profiles.md
  * @since 0.1.0
  * @category operations
  */
@@ -91,9 +97,10 @@ const NumberOrText = Schema.Union(Schema.Finite, Schema.NonEmptyString)
 const optional = <A, I>(schema: Schema.Schema<A, I>) => Schema.optional(Schema.NullOr(schema))
 
 /**
- * What a profile can be told (contract 10); the units are those of `Profile`. `null` clears a setting, and what is left
+ * What a profile can be told; the units are those of `Profile`. `null` clears a setting, and what is left
  * out keeps its default.
  *
+ * @see https://github.com/pandastream/slate/blob/3ade13b/source/includes/encoding_profiles.md
  * @since 0.1.0
  * @category models
  */
@@ -165,8 +172,9 @@ const Absent = Schema.Undefined.annotations({
 export interface CreateFromPreset extends Schema.Schema.Type<typeof CreateFromPreset> {}
 
 /**
- * `CreateFromPreset` as it is checked before it is sent (contract 10).
+ * `CreateFromPreset` as it is checked before it is sent.
  *
+ * @see https://github.com/pandastream/slate/blob/3ade13b/source/includes/encoding_profiles.md
  * @since 0.1.0
  * @category schemas
  */
@@ -186,15 +194,16 @@ export const CreateFromPreset = Schema.Struct({
 export interface CreateFromCommand extends Schema.Schema.Type<typeof CreateFromCommand> {}
 
 /**
- * `CreateFromCommand` as it is checked before it is sent (contract 10).
+ * `CreateFromCommand` as it is checked before it is sent.
  *
+ * @see https://github.com/pandastream/slate/blob/3ade13b/source/includes/encoding_profiles.md
  * @since 0.1.0
  * @category schemas
  */
 export const CreateFromCommand = Schema.Struct({
   ...Settings.fields,
   name: Schema.NonEmptyString,
-  /** Command lines with newlines or `;` between, and tokens such as `$input_file$` (contract 10). */
+  /** Command lines with newlines or `;` between, and tokens such as `$input_file$`. */
   command: Schema.NonEmptyString,
   /** With its dot. */
   extname: Schema.NonEmptyString,
@@ -202,8 +211,10 @@ export const CreateFromCommand = Schema.Struct({
 })
 
 /**
- * Makes a profile (contract 5 and 10). `PandaRejected` if its name is taken.
+ * Makes a profile. `PandaRejected` if its name is taken.
  *
+ * @see https://github.com/pandastream/slate/blob/3ade13b/source/includes/api_profiles.md
+ * @see https://github.com/pandastream/slate/blob/3ade13b/source/includes/encoding_profiles.md
  * @since 0.1.0
  * @category operations
  */
@@ -243,9 +254,10 @@ export const Update = Schema.Struct({
 })
 
 /**
- * Changes a profile (contract 5). Encodings that were made with it stay as they are. `PandaRejected` if its new name is
+ * Changes a profile. Encodings that were made with it stay as they are. `PandaRejected` if its new name is
  * taken.
  *
+ * @see https://github.com/pandastream/slate/blob/3ade13b/source/includes/api_profiles.md
  * @since 0.1.0
  * @category operations
  */
@@ -287,8 +299,9 @@ const del = (profile: entity.Ref): Effect.Effect<void, PandaError, PandaClient.P
 
 export {
   /**
-   * Deletes a profile, by its id or its name (contract 5).
+   * Deletes a profile, by its id or its name.
    *
+   * @see https://github.com/pandastream/slate/blob/3ade13b/source/includes/api_profiles.md
    * @since 0.1.0
    * @category operations
    */
@@ -370,8 +383,9 @@ export const toJson: (profile: Profile, indent?: number) => string = entity.toJs
 export const dup: (profile: Profile) => Omit<Profile, "id"> = entity.dup
 
 /**
- * Panda's presets, with what is documented of their defaults (contract 10). There may be others: any name can be passed.
+ * Panda's presets, with what is documented of their defaults. There may be others: any name can be passed.
  *
+ * @see https://github.com/pandastream/slate/blob/3ade13b/source/includes/presets.md
  * @since 0.1.0
  * @category presets
  */

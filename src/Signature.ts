@@ -1,9 +1,10 @@
 /**
- * How a request proves who sent it: the canonical query, the string to sign and its HMAC-SHA256 (contract 2).
+ * How a request proves who sent it: the canonical query, the string to sign and its HMAC-SHA256.
  *
  * `canonicalQuery`, `stringToSign` and `sign` are pure. `signedParams` and `signedQuery` take the keys and the
  * timestamp from `Credentials`; a backend uses them to sign requests that another program will send.
  *
+ * @see https://github.com/pandastream/slate/blob/3ade13b/source/includes/api_authentication.md
  * @since 0.1.0
  */
 import { hmac } from "@noble/hashes/hmac.js"
@@ -17,8 +18,9 @@ import * as Credentials from "./Credentials.js"
 import { PandaInputError } from "./PandaError.js"
 
 /**
- * The methods of the API. GET and DELETE carry their parameters in the query, POST and PUT in a form body (contract 3).
+ * The methods of the API. GET and DELETE carry their parameters in the query, POST and PUT in a form body.
  *
+ * @see https://github.com/pandastream/slate/blob/3ade13b/source/includes/api_authentication.md
  * @since 0.1.0
  * @category models
  */
@@ -26,8 +28,9 @@ export type Method = "GET" | "POST" | "PUT" | "DELETE"
 
 /**
  * A parameter's value. `undefined` is left out, `null` is sent as the empty text (which Panda reads as "clear this"),
- * booleans travel as the words `true` and `false` (contract 2.4).
+ * booleans travel as the words `true` and `false`.
  *
+ * @see https://github.com/pandastream/slate/blob/3ade13b/source/includes/api_authentication.md
  * @since 0.1.0
  * @category models
  */
@@ -136,8 +139,9 @@ const byBytes = (left: string, right: string): number => {
 
 /**
  * The text of the parameters that is signed: sorted by name in byte order, escaped as RFC 3986 says, the brackets of a
- * nested name bare (contract 2.3 and 2.4). The input is not changed.
+ * nested name bare. The input is not changed.
  *
+ * @see https://github.com/pandastream/slate/blob/3ade13b/source/includes/api_authentication.md
  * @since 0.1.0
  * @category signing
  */
@@ -153,9 +157,9 @@ export const canonicalQuery = (params: Params): Either.Either<string, PandaInput
       .join("&"))
 
 /**
- * The text that the signature is computed over: method, host without port, path without the version, canonical query
- * (contract 2.2).
+ * The text that the signature is computed over: method, host without port, path without the version, canonical query.
  *
+ * @see https://github.com/pandastream/slate/blob/3ade13b/source/includes/api_authentication.md
  * @since 0.1.0
  * @category signing
  */
@@ -197,11 +201,12 @@ export const encode = (params: { readonly [name: string]: string }): string =>
  * or `token` and `cloud_id` in token mode. Nested names come out flat (`events[video_encoded]`), values as text, `file`
  * is left out.
  *
- * A signature of a POST can be used once, and expires after 5 minutes (30 for POST /videos.json; contract 2.6). The
+ * A signature of a POST can be used once, and expires after 5 minutes (30 for POST /videos.json). The
  * `timestamp` is for tests and for reproducing a signature; without it each call has a later one than the last.
  *
  * Fails with `PandaInputError` if a parameter has no form on the wire.
  *
+ * @see https://github.com/pandastream/slate/blob/3ade13b/source/includes/api_authentication.md
  * @since 0.1.0
  * @category signing
  */

@@ -2,8 +2,9 @@
  * Resumable uploads: a Stream of events, driven by a retry Schedule, with a state that another process can go on from.
  *
  * The server's word on how many bytes it has is the only truth. After anything that leaves it in doubt, the server is
- * asked before another byte is sent (contract 7, design 9).
+ * asked before another byte is sent.
  *
+ * @see https://github.com/pandastream/slate/blob/3ade13b/source/includes/upload_api.md
  * @since 0.1.0
  */
 import * as Deferred from "effect/Deferred"

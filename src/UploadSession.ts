@@ -1,8 +1,9 @@
 /**
- * The upload protocol, one exchange at a time (contract 7): no retries, no state. `Upload` makes a pipeline of it.
+ * The upload protocol, one exchange at a time: no retries, no state. `Upload` makes a pipeline of it.
  *
  * Apart from `create` these requests are not signed: the location itself is the capability, and so it is redacted.
  *
+ * @see https://github.com/pandastream/slate/blob/3ade13b/source/includes/upload_api.md
  * @since 0.1.0
  */
 import * as HttpBody from "@effect/platform/HttpBody"
@@ -49,8 +50,9 @@ import { Location, SessionOptions } from "./UploadState.js"
 export interface UploadSession extends Schema.Schema.Type<typeof UploadSession> {}
 
 /**
- * A session as Panda's JSON has it (contract 7).
+ * A session as Panda's JSON has it.
  *
+ * @see https://github.com/pandastream/slate/blob/3ade13b/source/includes/upload_api.md
  * @since 0.1.0
  * @category schemas
  */
@@ -68,8 +70,9 @@ export const UploadSession = Schema.Struct({
 export interface Create extends Schema.Schema.Type<typeof Create> {}
 
 /**
- * `Create` as it is checked before it is sent (contract 7).
+ * `Create` as it is checked before it is sent.
  *
+ * @see https://github.com/pandastream/slate/blob/3ade13b/source/includes/upload_api.md
  * @since 0.1.0
  * @category schemas
  */

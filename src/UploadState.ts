@@ -33,9 +33,9 @@ export const Fingerprint = Schema.Struct({
 })
 
 /**
- * The parameters a session was created with; an expired session is created anew with the same (contract 5,
- * POST /videos/upload.json).
+ * The parameters a session was created with; an expired session is created anew with the same.
  *
+ * @see https://github.com/pandastream/slate/blob/3ade13b/source/includes/upload_api.md
  * @since 0.1.0
  * @category models
  */
@@ -57,8 +57,9 @@ export const SessionOptions = Schema.Struct({
 })
 
 /**
- * Where the bytes go: whoever knows it can write to the session (contract 7).
+ * Where the bytes go: whoever knows it can write to the session.
  *
+ * @see https://github.com/pandastream/slate/blob/3ade13b/source/includes/upload_api.md
  * @since 0.1.0
  * @category schemas
  */

@@ -1,6 +1,7 @@
 /**
- * Videos: what was uploaded or fetched, before it is encoded (contract 5 and 6).
+ * Videos: what was uploaded or fetched, before it is encoded.
  *
+ * @see https://github.com/pandastream/slate/blob/3ade13b/source/includes/api_videos.md
  * @since 0.1.0
  */
 import type * as Effect from "effect/Effect"
@@ -40,8 +41,9 @@ export {
 export interface Filter extends Schema.Schema.Type<typeof Filter> {}
 
 /**
- * `Filter` as it is checked before it is sent: pages from 1, at most 100 on a page (contract 5.1).
+ * `Filter` as it is checked before it is sent: pages from 1, at most 100 on a page.
  *
+ * @see https://github.com/pandastream/slate/blob/3ade13b/source/includes/api_videos.md
  * @since 0.1.0
  * @category schemas
  */
@@ -52,8 +54,9 @@ export const Filter = Schema.Struct({
 })
 
 /**
- * One page of videos, newest first (contract 5).
+ * One page of videos, newest first.
  *
+ * @see https://github.com/pandastream/slate/blob/3ade13b/source/includes/api_videos.md
  * @since 0.1.0
  * @category operations
  */
@@ -68,8 +71,9 @@ export const list = (filter: Filter = {}): Effect.Effect<ReadonlyArray<Video>, P
   })
 
 /**
- * All videos, a request for each page as it is pulled (contract 5.1).
+ * All videos, a request for each page as it is pulled.
  *
+ * @see https://github.com/pandastream/slate/blob/3ade13b/source/includes/api_videos.md
  * @example
  * import { Stream } from "effect"
  * import { Videos } from "effect-panda"
@@ -85,8 +89,9 @@ export const all = (filter: Filter = {}): Stream.Stream<Video, PandaError, Panda
   paging.paginate(list, filter)
 
 /**
- * A video by its id (contract 5). `PandaNotFound` if the cloud has none with that id.
+ * A video by its id. `PandaNotFound` if the cloud has none with that id.
  *
+ * @see https://github.com/pandastream/slate/blob/3ade13b/source/includes/api_videos.md
  * @since 0.1.0
  * @category operations
  */
@@ -94,16 +99,18 @@ export const find = (id: string): Effect.Effect<Video, PandaError, PandaClient.P
   PandaClient.request({ name: "Videos.find", method: "GET", path: path`/videos/${id}.json`, result: Video })
 
 /**
- * One page of videos, and how many there are in all (`include_root`, contract 5).
+ * One page of videos, and how many there are in all (`include_root`).
  *
+ * @see https://github.com/pandastream/slate/blob/3ade13b/source/includes/api_videos.md
  * @since 0.1.0
  * @category models
  */
 export interface Page extends Schema.Schema.Type<typeof Page> {}
 
 /**
- * A page as Panda's JSON has it (contract 5).
+ * A page as Panda's JSON has it.
  *
+ * @see https://github.com/pandastream/slate/blob/3ade13b/source/includes/api_videos.md
  * @since 0.1.0
  * @category schemas
  */
@@ -115,8 +122,9 @@ export const Page = Schema.Struct({
 })
 
 /**
- * One page of videos, newest first, with the number of all that the filter lets through (contract 5).
+ * One page of videos, newest first, with the number of all that the filter lets through.
  *
+ * @see https://github.com/pandastream/slate/blob/3ade13b/source/includes/api_videos.md
  * @since 0.1.0
  * @category operations
  */
@@ -131,8 +139,9 @@ export const listWithTotal = (filter: Filter = {}): Effect.Effect<Page, PandaErr
   })
 
 /**
- * The newest video that the filter lets through, if there is one (contract 5).
+ * The newest video that the filter lets through, if there is one.
  *
+ * @see https://github.com/pandastream/slate/blob/3ade13b/source/includes/api_videos.md
  * @since 0.1.0
  * @category operations
  */
@@ -238,8 +247,9 @@ export function create(
 }
 
 /**
- * The encodings of a video, one page, newest first (contract 5).
+ * The encodings of a video, one page, newest first.
  *
+ * @see https://github.com/pandastream/slate/blob/3ade13b/source/includes/api_videos.md
  * @since 0.1.0
  * @category operations
  */
@@ -257,9 +267,9 @@ export const encodings = (
   })
 
 /**
- * What Panda found out about the source of a video: an open record, such as `{ image_height: 240, duration: "19.35 s" }`
- * (contract 6).
+ * What Panda found out about the source of a video: an open record, such as `{ image_height: 240, duration: "19.35 s" }`.
  *
+ * @see https://github.com/pandastream/slate/blob/3ade13b/source/includes/api_videos.md
  * @since 0.1.0
  * @category operations
  */
@@ -274,8 +284,9 @@ export const metadata = (
   })
 
 /**
- * Deletes the source of a video from the storage (contract 5). The video and its encodings stay.
+ * Deletes the source of a video from the storage. The video and its encodings stay.
  *
+ * @see https://github.com/pandastream/slate/blob/3ade13b/source/includes/api_videos.md
  * @since 0.1.0
  * @category operations
  */
@@ -297,8 +308,9 @@ const del = (video: entity.Ref): Effect.Effect<void, PandaError, PandaClient.Pan
 
 export {
   /**
-   * Deletes a video with its encodings and all their files (contract 5).
+   * Deletes a video with its encodings and all their files.
    *
+   * @see https://github.com/pandastream/slate/blob/3ade13b/source/includes/api_videos.md
    * @since 0.1.0
    * @category operations
    */
@@ -330,8 +342,9 @@ export const isFail = (video: Video): boolean => video.status === "fail"
 export const isProcessing = (video: Video): boolean => video.status === "processing"
 
 /**
- * Where the source of a video is, once Panda has it (contract 9). The cloud is that of the video, see `Clouds.current`.
+ * Where the source of a video is, once Panda has it. The cloud is that of the video, see `Clouds.current`.
  *
+ * @see https://github.com/pandastream/slate/blob/3ade13b/source/includes/api_videos.md
  * @since 0.1.0
  * @category urls
  */
@@ -341,8 +354,9 @@ export const url = (video: Video, cloud: storage.Base, options?: storage.UrlOpti
     : Option.none()
 
 /**
- * Where the first screenshot of a video is, once Panda has the source (contract 9).
+ * Where the first screenshot of a video is, once Panda has the source.
  *
+ * @see https://github.com/pandastream/slate/blob/3ade13b/source/includes/api_videos.md
  * @since 0.1.0
  * @category urls
  */

@@ -1,5 +1,5 @@
 /**
- * What Panda tells us: events, posted as a form to the url of a cloud's `Notifications` (contract 8).
+ * What Panda tells us: events, posted as a form to the url of a cloud's `Notifications`.
  *
  * Panda does not sign webhooks: whoever knows the url can post anything to it. So put a secret in the url, let `httpApp`
  * check it, and take from an event no more than its ids: what they stand for, `fetch` asks Panda.
@@ -7,6 +7,7 @@
  * What is not answered with 200 is sent again, at growing intervals for 24 hours. An event can therefore come twice, and
  * after a later one. Both are harmless to a handler that writes down what `fetch` gives, under its id.
  *
+ * @see https://github.com/pandastream/slate/blob/3ade13b/source/includes/notifications.md
  * @since 0.1.0
  */
 import type * as HttpApp from "@effect/platform/HttpApp"

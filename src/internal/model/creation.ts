@@ -1,4 +1,4 @@
-/** What is said of a video that is created or uploaded (contract 5 and 11). */
+/** What is said of a video that is created or uploaded. */
 import * as Schema from "effect/Schema"
 
 const Profiles = Schema.Union(Schema.Literal("none"), Schema.Array(Schema.String.pipe(Schema.pattern(/^[^,]+$/))))

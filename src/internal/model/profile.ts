@@ -21,7 +21,7 @@ export const Profile = wire.entity("Profile", {
   title: wire.text,
   /** With its dot. */
   extname: wire.text,
-  /** Of a profile made from a preset, such as `h264` (contract 10). */
+  /** Of a profile made from a preset, such as `h264`. */
   preset_name: wire.text,
   /** Of a custom profile: command lines, with newlines or `;` between. */
   command: wire.text,

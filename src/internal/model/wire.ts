@@ -1,4 +1,4 @@
-/** What Panda's JSON has that other JSON has not: dates of its own, numbers as text, null for absent (contract 6). */
+/** What Panda's JSON has that other JSON has not: dates of its own, numbers as text, null for absent. */
 import * as DateTime from "effect/DateTime"
 import * as Option from "effect/Option"
 import * as ParseResult from "effect/ParseResult"
@@ -110,7 +110,7 @@ export const boolean = optionalNoText(
 )
 export const texts = optional(Schema.Array(Schema.String))
 
-/** What a file is, for videos and encodings alike (contract 6). */
+/** What a file is, for videos and encodings alike. */
 export const media = {
   /** With its dot. */
   extname: text,
@@ -136,7 +136,7 @@ export const media = {
   audio_channels: number,
   /** Hz. */
   audio_sample_rate: number,
-  /** Why it failed, such as `FormatNotRecognised`; an open set (contract 4). */
+  /** Why it failed, such as `FormatNotRecognised`; an open set. */
   error_class: text,
   error_message: text,
   created_at: timestamp,

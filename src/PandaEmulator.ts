@@ -60,7 +60,10 @@ export interface Options {
   readonly fileSizeLimit?: number | undefined
   /** Where upload sessions live: `http://vm-1.upload.pandastream.test` in memory, the address it is called by on a port. */
   readonly uploadOrigin?: string | undefined
-  /** How received bytes are hashed: SHA-256 in JavaScript by default. Under Node, `createHash` is several times faster. */
+  /**
+   * How received bytes are hashed: SHA-256 in JavaScript by default. Under Node, `() => createHash("sha256")` is several
+   * times faster.
+   */
   readonly hash?: (() => Hash) | undefined
   /** Whether received bytes are kept for inspection. By default they are only hashed. */
   readonly keepBytes?: boolean | undefined
@@ -69,17 +72,20 @@ export interface Options {
    * To be discarded, a chunk is held in memory until it is whole. The documentation does not say what Panda does.
    */
   readonly partialChunks?: "keep" | "discard" | undefined
+  /** How many requests, deliveries and rules are kept for inspection: the last 10,000 of each by default. */
+  readonly recorded?: number | undefined
 }
 
 /**
- * An incremental hash. `digest` is called once, at the end. The bytes may be overwritten after `update` returns.
+ * An incremental hash, such as those of `node:crypto` and `@noble/hashes`. `digest` is called once, at the end, and gives
+ * text or bytes, which are then shown in hexadecimal digits. The bytes may be overwritten after `update` returns.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Hash {
   readonly update: (bytes: Uint8Array) => unknown
-  readonly digest: () => string
+  readonly digest: (encoding: "hex") => string | Uint8Array
 }
 
 /**
@@ -219,8 +225,9 @@ export const Fault = {
  */
 export interface Rule {
   /**
-   * `"*"`; or method and path, in which `:name` and `*` stand for one segment, `"GET /videos/:id.json"`; or what is
-   * done with an upload session: `"create"`, `"chunk"`, `"probe"`, `"multipart"`, `"abort"`.
+   * `"*"`; or method and path of an endpoint, in which `:name` and `*` stand for one segment, `"GET /videos/:id.json"`;
+   * or what is done with an upload session: `"create"`, `"chunk"`, `"probe"`, `"multipart"`, `"abort"`, `"preflight"`;
+   * or `"unknown"`, what leads nowhere.
    */
   readonly route: string
   readonly fault: Fault
@@ -228,6 +235,16 @@ export interface Rule {
   readonly times?: number | undefined
   /** How many requests pass before. */
   readonly skip?: number | undefined
+}
+
+/**
+ * A rule, and how often it has fired.
+ *
+ * @since 0.2.0
+ * @category inspection
+ */
+export interface RuleInspection extends Rule {
+  readonly fired: number
 }
 
 /**
@@ -290,6 +307,8 @@ export interface SessionInspection {
   readonly videoId: string | undefined
   /** How many locations were handed out: one at creation, one for each move. */
   readonly locations: number
+  /** Chunks whose Content-Range reached beyond the end of the file, as those of some old clients do. */
+  readonly inexactRanges: number
 }
 
 /**
@@ -378,11 +397,13 @@ export declare namespace PandaEmulator {
     readonly httpApp: HttpApp.Default
     /** The door in memory. */
     readonly httpClient: HttpClient.HttpClient
-    /** Lets a fault happen. Rules are tried in order of injection. */
+    /** Lets a fault happen. Rules are tried in order of injection. One that no request can ever meet is a defect. */
     readonly inject: (rule: Rule) => Effect.Effect<void>
+    /** The rules so far, in order of injection. What has not fired has not been tested. */
+    readonly rules: Effect.Effect<ReadonlyArray<RuleInspection>>
     /** Sets the server's clock ahead of the client's; a negative number of milliseconds sets it behind. */
     readonly setSkew: (skew: Duration.DurationInput) => Effect.Effect<void>
-    /** All requests so far. */
+    /** The requests so far, or the last of them: see `recorded`. */
     readonly requests: Effect.Effect<ReadonlyArray<SeenRequest>>
     /** All upload sessions so far. */
     readonly sessions: Effect.Effect<ReadonlyArray<SessionInspection>>
@@ -402,12 +423,15 @@ export declare namespace PandaEmulator {
       name: string,
       failure: { readonly error_class: string; readonly error_message: string } | undefined
     ) => Effect.Effect<void>
-    /** The source of a video turns out not to be usable. */
+    /**
+     * The source of a video turns out not to be usable. What was to be made of it fails too, as `VideoStatusInvalid`; what
+     * was made of it stays. An unknown id is a defect.
+     */
     readonly failVideo: (
       id: string,
       failure: { readonly error_class: string; readonly error_message: string }
     ) => Effect.Effect<void>
-    /** Ends an upload session as if it had become too old. */
+    /** Ends an upload session as if it had become too old. An unknown id is a defect. */
     readonly expireSession: (id: string, status?: 404 | 410) => Effect.Effect<void>
     /**
      * Takes up an upload session of an earlier emulator: the state that its client has saved, and the bytes that the
@@ -432,7 +456,7 @@ export declare namespace PandaEmulator {
         options?: DeliverOptions
       ): Effect.Effect<void, never, Scope.Scope | Webhooks.Needs<R>>
     }
-    /** All attempts to deliver a webhook so far. */
+    /** The attempts to deliver a webhook so far, or the last of them. */
     readonly deliveries: Effect.Effect<ReadonlyArray<Delivery>>
     /** Back to the beginning: no requests, no deliveries, no faults, no skew, and the videos and profiles of the options. */
     readonly reset: Effect.Effect<void>
@@ -468,7 +492,8 @@ const build = (options: Options = {}) =>
       uploadOrigin: options.uploadOrigin,
       hash: options.hash ?? Sessions.nobleHash,
       keepBytes: options.keepBytes ?? false,
-      partialChunks: options.partialChunks ?? "keep"
+      partialChunks: options.partialChunks ?? "keep",
+      recorded: options.recorded ?? 10_000
     }
     const fresh = Effect.map(Clock.currentTimeMillis, (now) => Server.makeState(settings, now))
     let state = yield* fresh
@@ -495,15 +520,18 @@ const build = (options: Options = {}) =>
           if (rule.fault._tag === "Forget" && rule.fault.to > 0 && !settings.keepBytes) {
             return Effect.dieMessage("Fault.forget with `to` beyond 0 needs the option `keepBytes`")
           }
+          const impossible = Server.impossible(rule)
+          if (impossible !== undefined) return Effect.dieMessage(impossible)
           state.scripting.inject(rule)
           return Effect.void
         }),
+      rules: Effect.sync(() => state.scripting.rules()),
       setSkew: (skew) =>
         Effect.sync(() => {
           state.skew = millisOf(skew)
           state.outbox.changed.unsafeOpen()
         }),
-      requests: Effect.sync(() => state.requests.map((request) => ({ ...request }))),
+      requests: Effect.sync(() => state.requests.last().map((request) => ({ ...request }))),
       sessions: Effect.sync(() =>
         state.sessions.sessions.map((session) => Sessions.inspect(session, settings.keepBytes))
       ),
@@ -527,16 +555,22 @@ const build = (options: Options = {}) =>
           else state.world.failing.set(name, failure)
         }),
       failVideo: (id, failure) =>
-        Effect.sync(() => {
+        Effect.flatMap(now, (now) => {
           for (const cloud of state.world.clouds.values()) {
             const video = cloud.videos.get(id)
-            if (video !== undefined) video.failure = failure
+            if (video === undefined) continue
+            state.world.failVideo(cloud, video, failure, now)
+            return state.outbox.changed.open
           }
+          return Effect.dieMessage(`There is no video ${id}: give the id of one`)
         }),
       expireSession: (id, status = 404) =>
-        Effect.sync(() => {
+        Effect.suspend(() => {
           const session = state.sessions.sessions.find((session) => session.id === id)
-          if (session !== undefined) Sessions.expire(session, status)
+          if (session === undefined) {
+            return Effect.dieMessage("There is no upload session with that id: give that of one")
+          }
+          return Effect.sync(() => Sessions.expire(session, status))
         }),
       restoreSession: ({ acknowledged, fingerprint, id, location, name, options }, bytes) =>
         Effect.suspend(() => {
@@ -556,12 +590,14 @@ const build = (options: Options = {}) =>
               )
           })
           session.acknowledged = acknowledged
-          return Stream.runForEach(bytes, (bytes) =>
-            Effect.sync(() => state.sessions.store(session, session.stored, bytes)))
+          return Stream.runForEach(
+            bytes,
+            (bytes) => Effect.sync(() => state.sessions.store(session, session.stored, bytes))
+          )
         }),
       deliver: <E, R>(receiver: HttpClient.HttpClient | HttpApp.Default<E, R>, options: DeliverOptions = {}) =>
         Effect.flatMap(Webhooks.sender(receiver), (send) => Webhooks.deliver(() => state, send, options)),
-      deliveries: Effect.sync(() => state.outbox.deliveries.map((delivery) => ({ ...delivery }))),
+      deliveries: Effect.sync(() => state.outbox.deliveries.last().map((delivery) => ({ ...delivery }))),
       reset: Effect.map(fresh, (fresh) => {
         const { changed } = state.outbox
         state = fresh

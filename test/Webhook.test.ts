@@ -346,6 +346,17 @@ describe("httpApp", () => {
       assert.strictEqual(yield* statusOf(app, { body: endless, duplex: "half" }), 413)
       assert.isTrue(cancelled)
       assert.isBelow(pulled, 2 * 1024 * 1024)
+      // One that does end, so that who reads it all is found by how much that was, and not by never being done.
+      pulled = 0
+      const long = new ReadableStream({
+        pull: (controller) => {
+          pulled += 10_000
+          if (pulled > 20_000_000) controller.close()
+          else controller.enqueue(new Uint8Array(10_000))
+        }
+      })
+      assert.strictEqual(yield* statusOf(app, { body: long, duplex: "half" }), 413)
+      assert.isBelow(pulled, 2 * 1024 * 1024)
       const breaking = new ReadableStream({
         start: (controller) => controller.enqueue(new TextEncoder().encode(body)),
         pull: (controller) => controller.error(new Error("gone"))

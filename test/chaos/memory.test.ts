@@ -397,6 +397,7 @@ const play = (chaos: Case) =>
     assert.lengthOf(yield* panda.videos, complete.length)
     for (const { sha256: received } of complete) assert.strictEqual(received, sha256(chaos.size))
     for (const session of sessions) {
+      assert.strictEqual(session.inexactRanges, 0, "a chunk said that it reached beyond the file")
       if (requests.some(({ fault, session: id }) => id === session.id && takingBack.has(fault))) continue
       assert.isAtMost(session.receivedTwice, lastBytes, "bytes that were acknowledged were sent again")
       assert.isAtMost(session.storedTwice, lastBytes, "bytes that the server had were sent again")

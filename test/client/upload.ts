@@ -75,13 +75,14 @@ export const ranges = Effect.map(
 export const sessions = Effect.flatMap(panda, (panda) => panda.sessions)
 export const theSession = Effect.map(sessions, (sessions) => sessions.at(-1)!)
 
-/** All bytes came, and none twice. */
+/** All bytes came, none twice, and each chunk was what it said it was. */
 export const arrived = (bytes: Uint8Array) =>
   Effect.gen(function*() {
     const session = yield* theSession
     assert.strictEqual(session.status, "complete")
     assert.strictEqual(session.sha256, sha256(bytes))
     assert.strictEqual(session.receivedTwice, 0)
+    assert.strictEqual(session.inexactRanges, 0)
   })
 
 export type Services =

@@ -1,5 +1,5 @@
 import { assert, describe } from "@effect/vitest"
-import { Clock, Effect, Exit, Stream, TestClock } from "effect"
+import { Cause, Clock, Effect, Exit, Stream, TestClock } from "effect"
 import { Fault } from "effect-panda/PandaEmulator"
 import {
   bytes,
@@ -12,6 +12,7 @@ import {
   open,
   panda,
   probe,
+  type Reply,
   send,
   session,
   sha256,
@@ -62,6 +63,77 @@ describe("faults", () => {
       yield* (yield* panda).reset
       assert.strictEqual((yield* get).status, 200)
       assert.strictEqual((yield* (yield* panda).requests).length, 1)
+    })
+  )
+
+  test(
+    "a rule that no request can meet is refused, and its route is named",
+    Effect.gen(function*() {
+      const refusal = (route: string) =>
+        Effect.map(
+          Effect.exit(inject(route, Fault.resetBefore)),
+          Exit.match({ onSuccess: () => undefined, onFailure: (cause) => Cause.pretty(cause) })
+        )
+      const impossible = [
+        "GET /video.json",
+        "get /videos.json",
+        "GET /videos",
+        "/videos.json",
+        "GET /v2/videos.json",
+        "PATCH /videos/:id.json",
+        "POST /encodings/:id/stop.json",
+        "PUT /upload/sessions",
+        "GET /upload/session",
+        "chunks",
+        "Chunk",
+        "",
+        "**"
+      ]
+      for (const route of impossible) {
+        const told = (yield* refusal(route)) ?? "nothing"
+        assert.include(told, `on "${route}" can never fire`)
+        assert.include(told, "GET /videos/:id.json")
+      }
+      assert.isEmpty(yield* (yield* panda).rules)
+
+      const possible = [
+        "*",
+        "* /videos.json",
+        "GET /*",
+        "GET /videos/*",
+        "GET /videos/0a1b.json",
+        "* /:room/:id/encodings.json",
+        "GET /profiles/h264.hi.json",
+        "create",
+        "unknown",
+        "preflight",
+        "PUT /upload/session",
+        "* /upload/session"
+      ]
+      for (const route of possible) assert.isUndefined(yield* refusal(route), route)
+    })
+  )
+
+  test(
+    "how often a rule has fired can be seen",
+    Effect.gen(function*() {
+      const { reset, rules } = yield* panda
+      const fired = Effect.map(rules, (rules) => rules.map(({ fault, fired, route }) => [fault._tag, route, fired]))
+      yield* inject("GET /videos.json", Fault.status(503), { times: 2 })
+      yield* inject("chunk", Fault.resetAfter)
+      yield* inject("* /videos.json", Fault.delay(0), { skip: 2, times: 5 })
+      yield* Effect.all([get, get, get, get])
+      assert.deepStrictEqual(yield* fired, [
+        ["Status", "GET /videos.json", 2],
+        ["ResetAfter", "chunk", 0],
+        ["Delay", "* /videos.json", 0]
+      ])
+      yield* get
+      yield* inject("probe", Fault.empty)
+      assert.deepStrictEqual((yield* fired).map(([, , fired]) => fired), [2, 0, 1, 0])
+      assert.deepInclude((yield* rules)[2], { skip: 2, times: 5 })
+      yield* reset
+      assert.isEmpty(yield* rules)
     })
   )
 
@@ -251,10 +323,12 @@ describe("faults", () => {
     Effect.gen(function*() {
       const { location } = yield* open(1000)
       yield* inject("chunk", Fault.move())
+      const here = (reply: Reply) => reply.headers["location"]
+      assert.strictEqual(here(yield* probe(location, 1000)), location)
       const moved = (yield* chunk(location, file, 0, 99)).headers["location"]!
       assert.notStrictEqual(moved, location)
       assert.strictEqual((yield* chunk(location, file, 100, 199)).status, 404)
-      assert.strictEqual((yield* probe(moved, 1000)).headers["range"], "0-99")
+      assert.deepInclude((yield* probe(moved, 1000)).headers, { range: "0-99", location: moved })
       yield* inject("probe", Fault.move({ relative: true }))
       const relative = (yield* probe(moved, 1000)).headers["location"]!
       assert.match(relative, /^\/upload\/session\?id=/)
@@ -264,7 +338,9 @@ describe("faults", () => {
       assert.deepStrictEqual([busy.status, busy.headers["range"]], [503, undefined])
       assert.strictEqual((yield* session).stored, 100)
       assert.match(busy.headers["location"]!, /^https:\/\/elsewhere\.test\/upload\/session\?id=/)
-      assert.strictEqual((yield* chunk(busy.headers["location"]!, file, 100, 999)).status, 200)
+      const elsewhere = here(busy)!
+      assert.strictEqual(here(yield* chunk(elsewhere, file, 100, 199)), elsewhere)
+      assert.strictEqual((yield* chunk(elsewhere, file, 200, 999)).status, 200)
       assert.strictEqual((yield* session).locations, 4)
     })
   )
@@ -279,6 +355,7 @@ describe("faults", () => {
       assert.strictEqual((yield* probe(location, 1000)).status, 410)
       assert.strictEqual((yield* send({ method: "DELETE", url: location })).status, 410)
       assert.deepInclude(yield* session, { status: "expired", stored: 100 })
+      assert.include(String(yield* Effect.exit((yield* panda).expireSession("x"))), "no upload session with that id")
       const other = yield* open(10)
       yield* (yield* panda).expireSession(other.id)
       assert.strictEqual((yield* probe(other.location, 10)).status, 404)
@@ -295,6 +372,8 @@ describe("faults", () => {
       yield* inject("probe", Fault.backwardRange)
       const range = Effect.map(probe(location, 1000), ({ headers }) => headers["range"])
       assert.deepStrictEqual(yield* Effect.all([range, range, range, range]), [undefined, "0-899", "0-99", "0-199"])
+      yield* inject("probe", Fault.lieRange({ to: 900 }))
+      assert.strictEqual((yield* probe(location, 1000)).headers["location"], location)
       assert.strictEqual((yield* session).acknowledged, 200)
       yield* inject("chunk", Fault.lieRange({ to: 5 }))
       assert.strictEqual((yield* chunk(location, file, 200, 999)).status, 200)

@@ -76,6 +76,7 @@ export const signed = (
     readonly secret?: string
     readonly timestamp?: string
     readonly cloud?: string
+    readonly accessKey?: string
     readonly signPath?: string
     readonly without?: ReadonlyArray<string>
   } = {}
@@ -86,7 +87,7 @@ export const signed = (
     const digits = String(tick++ % 1000).padStart(3, "0")
     const all: Params = {
       ...params,
-      access_key: panda.accessKey,
+      access_key: override.accessKey ?? panda.accessKey,
       cloud_id: override.cloud ?? panda.cloudId,
       timestamp: override.timestamp ?? new Date(now).toISOString().replace("Z", `${digits}Z`)
     }

@@ -227,9 +227,9 @@ describe("encodings", () => {
         files: []
       })
       yield* failProfile("h264", undefined)
-      assert.strictEqual((yield* call("POST", `/encodings/${id}/retry.json`)).text, "")
+      assert.deepStrictEqual(yield* ask("POST", `/encodings/${id}/retry.json`), { retried: "ok" })
       assert.deepInclude(yield* find, { status: "processing", encoding_progress: 0, error_class: null })
-      assert.strictEqual((yield* call("POST", `/encodings/${id}/cancel.json`)).text, "")
+      assert.deepStrictEqual(yield* ask("POST", `/encodings/${id}/cancel.json`), { canceled: "ok" })
       assert.strictEqual((yield* find).status, "fail")
       yield* call("POST", `/encodings/${id}/retry.json`)
       yield* TestClock.adjust("10 seconds")
@@ -259,6 +259,54 @@ describe("encodings", () => {
   )
 
   test(
+    "what is being made of a source that fails, fails with it; what was made, stays; nothing else is touched",
+    Effect.gen(function*() {
+      const { failVideo } = yield* panda
+      const failure = { error_class: "FormatNotRecognised", error_message: "no video" }
+      const create = (profiles: string) => ask("POST", "/videos.json", { source_url: "http://a/b.mp4", profiles })
+      const states = (id: string) =>
+        Effect.map(
+          ask("GET", `/videos/${id}/encodings.json`),
+          (list: ReadonlyArray<Json>) =>
+            list.map((
+              { encoding_progress, error_class, files, status }
+            ) => [status, error_class, encoding_progress, files.length])
+        )
+      const [{ id }, other] = [yield* create("h264"), yield* create("h264")]
+      yield* TestClock.adjust("10 seconds")
+      yield* ask("POST", "/encodings.json", { video_id: id, profile_name: "webm" })
+      yield* TestClock.adjust("4 seconds")
+      assert.deepStrictEqual(yield* states(id), [["processing", null, 40, 0], ["success", null, 100, 1]])
+      yield* failVideo(id, failure)
+      const failed = [["fail", "VideoStatusInvalid", null, 0], ["success", null, 100, 1]]
+      assert.deepStrictEqual(yield* states(id), failed)
+      assert.deepInclude(yield* ask("GET", `/videos/${id}.json`), {
+        status: "fail",
+        error_class: "FormatNotRecognised"
+      })
+      yield* TestClock.adjust("1 hour")
+      assert.deepStrictEqual(yield* states(id), failed)
+      assert.deepStrictEqual(yield* states(other.id), [["success", null, 100, 1]])
+
+      // While the source is still being stored: then all is over when that is.
+      const early = yield* create("h264,webm")
+      yield* failVideo(early.id, failure)
+      assert.deepStrictEqual((yield* states(early.id)).map(([status]) => status), ["processing", "processing"])
+      yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual((yield* states(early.id)).map(([, error]) => error), [
+        "VideoStatusInvalid",
+        "VideoStatusInvalid"
+      ])
+      const [{ id: encoding }] = yield* ask("GET", `/videos/${early.id}/encodings.json`)
+      yield* ask("POST", `/encodings/${encoding}/retry.json`)
+      yield* TestClock.adjust("10 seconds")
+      assert.deepInclude(yield* ask("GET", `/encodings/${encoding}.json`), { error_class: "VideoStatusInvalid" })
+      const unknown = yield* Effect.exit(failVideo("nowhere", failure))
+      assert.include(String(unknown), "There is no video nowhere")
+    })
+  )
+
+  test(
     "thumbnails list their images",
     Effect.gen(function*() {
       yield* ask("POST", "/videos.json", { source_url: "http://a/b.mp4" })
@@ -278,6 +326,7 @@ describe("profiles, clouds, notifications", () => {
       assert.deepStrictEqual(list.map((profile: Json) => profile.name), ["webm", "h264"])
       assert.deepStrictEqual(yield* ask("GET", "/profiles/h264.json"), list[1])
       assert.deepStrictEqual(yield* ask("GET", `/profiles/${list[1].id}.json`), list[1])
+      assert.notProperty(list[1], "two_pass")
       assert.deepInclude(list[1], {
         preset_name: "h264",
         extname: ".mp4",
@@ -353,10 +402,34 @@ describe("profiles, clouds, notifications", () => {
   )
 
   test(
+    "booleans are words or digits, as the clients write them, and what was set is shown",
+    Effect.gen(function*() {
+      const { id } = yield* ask("POST", "/profiles.json", { preset_name: "ogg", two_pass: "1", upscale: "" })
+      assert.deepInclude(yield* ask("GET", `/profiles/${id}.json`), { two_pass: true, upscale: false })
+      assert.deepInclude(yield* ask("PUT", `/profiles/${id}.json`, { two_pass: "False" }), { two_pass: false })
+      for (const [word, value] of [["true", true], ["0", false], ["1", true], ["", false]] as const) {
+        const set = yield* ask("PUT", "/notifications.json", {
+          send_video_payload: word,
+          "events[video_encoded]": word
+        })
+        assert.strictEqual(set.send_video_payload, value, word)
+        assert.strictEqual(set.events.video_encoded, value, word)
+      }
+      for (
+        const [word, rooted] of [["1", true], ["true", true], ["True", true], ["0", false], ["no", false]] as const
+      ) {
+        const list = yield* ask("GET", "/videos.json", { include_root: word })
+        assert.deepStrictEqual(list, rooted ? { videos: [], page: 1, per_page: 100, total: 0 } : [], word)
+      }
+    })
+  )
+
+  test(
     "notifications are updated in part",
     Effect.gen(function*() {
       const before = yield* ask("GET", "/notifications.json")
       assert.strictEqual(before.url, null)
+      assert.notProperty(before, "send_video_payload")
       const put = (params: Record<string, string>) => call("PUT", "/notifications.json", params)
       yield* put({ url: "http://example.com/hook", delay: "5" })
       yield* put({ "events[video_encoded]": "true" })
@@ -366,7 +439,8 @@ describe("profiles, clouds, notifications", () => {
         delay: 5,
         events: { ...before.events, video_encoded: true }
       })
-      assert.strictEqual((yield* put({ "events[video_encoded]": "1" })).status, 400)
+      assert.strictEqual((yield* put({ "events[video_encoded]": "perhaps" })).status, 400)
+      assert.strictEqual((yield* put({ send_video_payload: "perhaps" })).status, 400)
       assert.strictEqual((yield* put({ "events[encoding-complete]": "true" })).status, 400)
       assert.strictEqual((yield* put({ events: "{}" })).status, 400)
     })

@@ -1,5 +1,10 @@
+import * as HttpBody from "@effect/platform/HttpBody"
+import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import { assert, describe } from "@effect/vitest"
+import { sha256 as nobleSha256 } from "@noble/hashes/sha2.js"
 import { DateTime, Effect, Exit, Fiber, Redacted, Schedule, Stream, TestClock } from "effect"
+import { Fault } from "effect-panda/PandaEmulator"
+import { createHash } from "node:crypto"
 import { inspect } from "node:util"
 import {
   ask,
@@ -8,6 +13,7 @@ import {
   chunk,
   error,
   failureCode,
+  inject,
   type Json,
   open,
   panda,
@@ -55,7 +61,8 @@ describe("upload sessions", () => {
         bytes: undefined,
         status: "complete",
         videoId: video.id,
-        locations: 1
+        locations: 1,
+        inexactRanges: 0
       })
       yield* TestClock.adjust("1 second")
       assert.deepInclude((yield* ask("GET", "/videos.json"))[0], { id: video.id, file_size: 1000 })
@@ -75,6 +82,8 @@ describe("upload sessions", () => {
         })
       assert.strictEqual(yield* count({}), 0)
       assert.strictEqual(yield* count({ use_all_profiles: "true" }), 2)
+      assert.strictEqual(yield* count({ use_all_profiles: "1" }), 2)
+      assert.strictEqual(yield* count({ use_all_profiles: "0" }), 0)
       assert.strictEqual(yield* count({ profiles: "webm" }), 1)
       assert.strictEqual((yield* call("POST", "/videos/upload.json", { file_name: "a" })).status, 400)
       assert.strictEqual((yield* call("POST", "/videos/upload.json", { file_name: "a", file_size: "0" })).status, 400)
@@ -95,6 +104,131 @@ describe("upload sessions", () => {
       assert.strictEqual((yield* chunk(location, file, 0, 99)).headers["range"], "0-599")
       assert.strictEqual((yield* chunk(location, file, 599, 999)).status, 200)
       assert.deepInclude(yield* session, { sha256: sha256(file), receivedTwice: 201, storedTwice: 201 })
+    })
+  )
+
+  test(
+    "every 204 tells the session's address, absolute, wherever it was asked for",
+    Effect.gen(function*() {
+      const { location } = yield* open(1000)
+      const addresses = yield* Effect.forEach([
+        probe(location, 1000),
+        chunk(location, file, 0, 99),
+        chunk(location, file, 100, 199, { method: "POST" }),
+        chunk(location, file, 900, 949),
+        probe(location, 1000)
+      ], Effect.map(({ headers, status }) => [status, headers["location"]]))
+      assert.deepStrictEqual(addresses, Array.from({ length: 5 }, () => [204, location]))
+      // Through a tunnel it is still the address that the client knows.
+      const tunnel = location.replace("vm-1.upload.pandastream.test", "tunnel.example:8080")
+      assert.strictEqual((yield* probe(tunnel, 1000)).headers["location"], tunnel)
+      const last = yield* chunk(location, file, 200, 999)
+      assert.deepStrictEqual([last.status, last.headers["location"]], [200, undefined])
+    })
+  )
+
+  test(
+    "a last chunk whose Content-Range reaches beyond the file, by however much, and that it did",
+    Effect.gen(function*() {
+      const put = (range: string, body: Uint8Array, location: string) =>
+        send({
+          method: "POST",
+          url: location,
+          headers: { "content-type": "application/octet-stream", "content-range": range },
+          body
+        })
+      const whole = yield* open(1000)
+      assert.strictEqual((yield* put("bytes 0-5242879/1000", file, whole.location)).status, 200)
+      assert.deepInclude(yield* session, { sha256: sha256(file), inexactRanges: 1, stored: 1000, received: 1000 })
+
+      const parts = yield* open(1000)
+      assert.strictEqual(
+        (yield* put("bytes 0-599/1000", file.subarray(0, 600), parts.location)).headers["range"],
+        "0-599"
+      )
+      assert.strictEqual((yield* put("bytes 599-1198/1000", file.subarray(599), parts.location)).status, 200)
+      const [, inspected] = yield* (yield* panda).sessions
+      assert.deepInclude(inspected, { sha256: sha256(file), inexactRanges: 1, storedTwice: 1 })
+
+      const exact = yield* open(1000)
+      yield* chunk(exact.location, file, 0, 499)
+      yield* chunk(exact.location, file, 500, 999)
+      assert.strictEqual((yield* (yield* panda).sessions)[2]!.inexactRanges, 0)
+    })
+  )
+
+  test(
+    "a chunk without a type; a probe without the size",
+    Effect.gen(function*() {
+      const { httpClient } = yield* panda
+      const { location } = yield* open(1000)
+      const put = (range: string, body: Uint8Array) =>
+        httpClient.execute(
+          HttpClientRequest.put(location).pipe(
+            HttpClientRequest.setBody(HttpBody.raw(body)),
+            HttpClientRequest.setHeader("content-range", range)
+          )
+        )
+      assert.strictEqual((yield* put("bytes 0-99/1000", file.subarray(0, 100))).status, 204)
+      assert.strictEqual((yield* put("bytes *", new Uint8Array(0))).headers["range"], "0-99")
+      assert.strictEqual((yield* put("bytes */1000", new Uint8Array(0))).headers["range"], "0-99")
+      assert.strictEqual((yield* put("bytes *", file.subarray(0, 1))).status, 400)
+      assert.strictEqual((yield* put("bytes */*", new Uint8Array(0))).status, 400)
+      const { requests } = yield* panda
+      assert.deepStrictEqual(
+        (yield* requests).map(({ headers, route }) => [route, headers["content-type"]]).slice(1, 3),
+        [
+          ["chunk", undefined],
+          ["probe", undefined]
+        ]
+      )
+    })
+  )
+
+  test(
+    "pages of other origins may upload: preflights, and what they may read of every answer",
+    Effect.gen(function*() {
+      const { location } = yield* open(1000)
+      const preflight = (headers: Record<string, string>) =>
+        send({ method: "OPTIONS", url: location, headers: { origin: "https://page.example", ...headers } })
+      const list = (value: string | undefined) => (value ?? "").toLowerCase().split(/,\s*/)
+      for (const method of ["PUT", "POST", "DELETE"]) {
+        const asked = "cache-control, content-range, content-type, x-file-name, x-requested-with, x-something-new"
+        const { headers, status } = yield* preflight({
+          "access-control-request-method": method,
+          "access-control-request-headers": asked
+        })
+        assert.strictEqual(status, 200)
+        assert.strictEqual(headers["access-control-allow-origin"], "*")
+        assert.includeMembers(list(headers["access-control-allow-methods"]), [method.toLowerCase()])
+        assert.includeMembers(list(headers["access-control-allow-headers"]), asked.split(", "))
+      }
+      const { headers } = yield* preflight({})
+      assert.includeMembers(list(headers["access-control-allow-headers"]), ["content-type", "content-range"])
+      assert.strictEqual((yield* send({ method: "OPTIONS", url: "http://a.example/upload/session?id=x" })).status, 200)
+
+      yield* inject("chunk", Fault.status(503, { body: "<html>" }), { skip: 1 })
+      yield* inject("chunk", Fault.truncate({ after: 1000 }), { skip: 1 })
+      const answers = yield* Effect.all([
+        probe(location, 1000),
+        chunk(location, file, 0, 99),
+        chunk(location, file, 100, 199),
+        chunk(location, file, 100, 999, { headers: { "content-type": "video/mp4" } }),
+        chunk(location, file, 100, 999),
+        send({ method: "GET", url: location }),
+        send({ method: "DELETE", url: location }),
+        send({ method: "PUT", url: "http://a.example/upload/session?id=x" }),
+        send({ method: "PUT", url: "http://a.example/elsewhere" })
+      ])
+      assert.deepStrictEqual(answers.map(({ status }) => status), [204, 204, 503, 415, 200, 404, 404, 404, 404])
+      for (const { headers, status } of answers) {
+        assert.strictEqual(headers["access-control-allow-origin"], "*", String(status))
+        assert.includeMembers(list(headers["access-control-expose-headers"]), ["range", "location"], String(status))
+      }
+      const api = yield* call("GET", "/videos.json")
+      assert.notProperty(api.headers, "access-control-allow-origin")
+      assert.strictEqual((yield* (yield* panda).requests)[1]!.route, "preflight")
+      assert.strictEqual((yield* session).stored, 1000)
     })
   )
 
@@ -214,7 +348,12 @@ describe("upload sessions", () => {
       assert.strictEqual(yield* put({ "content-range": "bytes 0-9/1001" }), 400)
       assert.strictEqual(yield* put({ "content-range": "bytes 0-10/1000" }), 400)
       assert.strictEqual(yield* put({ "content-range": "bytes 0-8/1000" }), 400)
+      // Beyond the end, and not the last chunk; at the end, and not as long as it says.
+      assert.strictEqual(yield* put({ "content-range": "bytes 0-1000/1000" }), 400)
+      assert.strictEqual(yield* put({ "content-range": "bytes 989-1000/1000" }), 400)
       assert.strictEqual(yield* put({ "content-range": "bytes 991-1000/1000" }), 400)
+      assert.strictEqual(yield* put({ "content-range": "bytes 1000-1009/1000" }), 400)
+      assert.strictEqual(yield* put({ "content-range": "bytes 1000-1000/1000" }, new Uint8Array(0)), 400)
       assert.strictEqual(yield* put({ "content-range": "bytes 10-1/1000" }), 400)
       assert.strictEqual(yield* put({ "content-range": "0-9/1000" }), 400)
       assert.strictEqual(yield* put({ "content-range": "bytes */1000" }), 400)
@@ -284,13 +423,33 @@ describe("upload sessions", () => {
       const emulator = yield* panda
       const { location } = yield* open(1000)
       yield* chunk(location, file, 0, 9)
-      const capability = location.split("=")[1]!
       const shown = inspect([yield* emulator.sessions, yield* emulator.requests], { depth: 9 })
-      assert.notInclude(shown, capability)
+      assert.notInclude(shown, location)
+      assert.notInclude(shown, "/upload/session?")
       assert.notInclude(shown + inspect(emulator, { depth: 9 }), Redacted.value(emulator.secretKey))
       assert.notInclude(shown, "signature")
     })
   )
+
+  const hashes = {
+    "node:crypto": () => createHash("sha256"),
+    "@noble/hashes": () => nobleSha256.create(),
+    "one that gives text": () => {
+      const hash = createHash("sha256")
+      return { update: (bytes: Uint8Array) => hash.update(bytes), digest: () => hash.digest("hex") }
+    }
+  }
+  for (const [name, hash] of Object.entries(hashes)) {
+    test(
+      `a hash as it comes: ${name}`,
+      Effect.gen(function*() {
+        const { location } = yield* open(1000)
+        yield* chunk(location, file, 0, 999)
+        assert.strictEqual((yield* session).sha256, sha256(file))
+      }),
+      { hash }
+    )
+  }
 
   test(
     "a hash of one's own, an origin of one's own",

@@ -318,6 +318,49 @@ describe("how it is sent", () => {
   )
 
   test(
+    "of a source that fails, when it does",
+    Effect.gen(function*() {
+      yield* deliver(answering())
+      yield* subscribe({ encoding_completed: "true", video_encoded: "true" })
+      const { id } = yield* create({ profiles: "h264,webm" })
+      yield* TestClock.adjust("4 seconds")
+      yield* (yield* panda).failVideo(id, { error_class: "FormatNotRecognised", error_message: "no video" })
+      yield* TestClock.adjust("1 hour")
+      assert.deepStrictEqual(yield* told, ["4 encoding-complete", "4 encoding-complete", "4 video-encoded"])
+    })
+  )
+
+  test(
+    "to a receiver whose answer never ends: its status counts, and the rest is not waited for",
+    Effect.gen(function*() {
+      let sent = 0
+      const slice = new Uint8Array(1024)
+      const client = HttpClient.make((request) =>
+        Effect.sync(() => {
+          const body = new ReadableStream({
+            pull: (controller) => {
+              sent += slice.length
+              controller.enqueue(slice)
+            }
+          })
+          return HttpClientResponse.fromWeb(request, new Response(body, { status: 200 }))
+        })
+      )
+      yield* (yield* panda).deliver(client)
+      yield* subscribe({ video_created: "true" })
+      yield* create()
+      yield* TestClock.adjust("1 second")
+      // The web's stream is read through promises.
+      yield* Effect.repeat(Effect.zipRight(Effect.promise(() => new Promise(setImmediate)), deliveries), {
+        until: ([delivery]) => delivery?.status !== undefined
+      })
+      assert.isBelow(sent, 256 * 1024)
+      yield* TestClock.adjust("1 hour")
+      assert.deepStrictEqual((yield* deliveries).map(({ attempt, status }) => [attempt, status]), [[1, 200]])
+    })
+  )
+
+  test(
     "twice, late, or not at all, as the test wishes",
     Effect.gen(function*() {
       yield* deliver(answering(500), {

@@ -245,6 +245,7 @@ describe("operations", () => {
     expectTypeOf<Runs<PandaEmulator.PandaEmulator.Service>>().toEqualTypeOf<{
       httpApp: HttpApp.Default
       inject: Effect.Effect<void>
+      rules: Effect.Effect<ReadonlyArray<PandaEmulator.RuleInspection>>
       setSkew: Effect.Effect<void>
       requests: Effect.Effect<ReadonlyArray<PandaEmulator.SeenRequest>>
       sessions: Effect.Effect<ReadonlyArray<PandaEmulator.SessionInspection>>

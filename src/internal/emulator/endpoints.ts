@@ -2,8 +2,8 @@
  * The endpoints of contract 5, one line each where it can be one.
  */
 import * as Effect from "effect/Effect"
-import { type Answer, badRequest, json, missing, notFound, refusal, text } from "./exchange.js"
-import { type Parameters, textOf } from "./parameters.js"
+import { type Answer, badRequest, json, missing, notFound, refusal } from "./exchange.js"
+import { flag, type Parameters, textOf } from "./parameters.js"
 import { attributesOf, preset } from "./presets.js"
 import {
   type Cloud,
@@ -61,10 +61,10 @@ const required = (call: Call, ...names: ReadonlyArray<string>): Handled<void> =>
   return check(absent.length === 0, () => missing(absent))
 }
 
-const done = (what: "deleted") => json(200, { [what]: "ok" })
+/** "Returns nothing", says the documentation. (seen: clients that cannot read an empty body, and one that reads this) */
+const done = (what: "deleted" | "canceled" | "retried") => json(200, { [what]: "ok" })
 
-/** "Returns nothing" (contract 5). */
-const nothing = text(200, "")
+const isSet = (call: Call, name: string): boolean => flag(given(call, name) ?? "") === true
 
 // Lookups
 
@@ -202,7 +202,8 @@ const createVideo = (call: Call): Handled =>
   Effect.gen(function*() {
     const { cloud, file, now, world } = call
     const url = given(call, "source_url")
-    yield* check(call.parameters["file"] === undefined, () => badRequest("file is not a file"))
+    // (seen: `file=NAME` in the query besides the part, in the documentation of tokens: the part wins)
+    yield* check(file !== undefined || call.parameters["file"] === undefined, () => badRequest("file is not a file"))
     yield* check(file !== undefined || url !== undefined, () => missing(["file", "source_url"]))
     yield* check(file === undefined || url === undefined, () => badRequest("Supply either file or source_url"))
     if (file !== undefined) yield* fits(call, file.size)
@@ -231,7 +232,7 @@ const createSession = (call: Call): Handled =>
     const size = given(call, "file_size")!
     yield* check(/^[1-9]\d{0,15}$/.test(size), () => badRequest("file_size is invalid"))
     yield* fits(call, Number(size))
-    const all = given(call, "use_all_profiles") === "true"
+    const all = isSet(call, "use_all_profiles")
     return json(
       201,
       call.openSession({
@@ -264,7 +265,7 @@ const cancelEncoding = (call: Call): Handled =>
       encoding.finishedAt = call.now
       encoding.failure = { error_class: "EncodingError", error_message: "The encoding was cancelled" }
     }
-    return nothing
+    return done("canceled")
   })
 
 const retryEncoding = (call: Call): Handled =>
@@ -275,7 +276,7 @@ const retryEncoding = (call: Call): Handled =>
       () => badRequest("Only failed encodings can be retried")
     )
     call.world.start(encoding, yield* videoOf(call, encoding.videoId), call.now)
-    return nothing
+    return done("retried")
   })
 
 const checkProfile = (call: Call, profile?: Profile): Handled<void> =>
@@ -330,22 +331,25 @@ const updateNotifications = (call: Call): Handled =>
   Effect.gen(function*() {
     const { delay, events, send_video_payload, url } = call.parameters
     const old = call.cloud.notifications["events"] as Readonly<Record<string, boolean>>
-    const word = (value: unknown) => value === undefined || value === "true" || value === "false"
+    const isFlag = (value: unknown) => typeof value === "string" && flag(value) !== undefined
     yield* check(delay === undefined || /^\d+$/.test(String(delay)), () => badRequest("delay is invalid"))
-    yield* check(word(send_video_payload), () => badRequest("send_video_payload is invalid"))
+    yield* check(
+      send_video_payload === undefined || isFlag(send_video_payload),
+      () => badRequest("send_video_payload is invalid")
+    )
     yield* check(
       events === undefined || typeof events === "object" &&
-          Object.entries(events).every(([event, value]) => Object.hasOwn(old, event) && word(value)),
+          Object.entries(events).every(([event, value]) => Object.hasOwn(old, event) && isFlag(value)),
       () => badRequest("events is invalid")
     )
     call.cloud.notifications = {
       ...call.cloud.notifications,
       ...(url === undefined ? {} : { url: url === "" ? null : url }),
       ...(delay === undefined ? {} : { delay: Number(delay) }),
-      ...(send_video_payload === undefined ? {} : { send_video_payload: send_video_payload === "true" }),
+      ...(send_video_payload === undefined ? {} : { send_video_payload: isSet(call, "send_video_payload") }),
       events: {
         ...old,
-        ...Object.fromEntries(Object.entries(events ?? {}).map(([event, value]) => [event, value === "true"]))
+        ...Object.fromEntries(Object.entries(events ?? {}).map(([event, value]) => [event, flag(value)]))
       }
     }
     return json(200, call.cloud.notifications)
@@ -359,7 +363,7 @@ const listVideos = (call: Call): Handled =>
     }),
     ({ items, ...rest }) => {
       const videos = items.map((video) => showVideo(video, call.now))
-      return json(200, given(call, "include_root") === "true" ? { videos, ...rest } : videos)
+      return json(200, isSet(call, "include_root") ? { videos, ...rest } : videos)
     }
   )
 

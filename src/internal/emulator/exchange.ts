@@ -36,9 +36,12 @@ export const answered = (answer: Answer): Outcome => ({ _tag: "Answered", answer
 
 export const broken = (how: "reset" | "refused" = "reset"): Outcome => ({ _tag: "Broken", how })
 
+/** (inferred: Rails names the charset, and Python 2's clients guess another where it is not named) */
+export const jsonType = "application/json; charset=utf-8"
+
 export const text = (status: number, body: string, headers: Readonly<Record<string, string>> = {}): Answer => ({
   status,
-  headers: { "content-type": "application/json", ...headers },
+  headers: { "content-type": jsonType, ...headers },
   body
 })
 

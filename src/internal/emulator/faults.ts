@@ -4,8 +4,9 @@
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { type Answer, answered, broken, json, type Outcome, text } from "./exchange.js"
-import { match } from "./routes.js"
-import { expire, progress, type Session } from "./sessions.js"
+import { makeRecord } from "./record.js"
+import { match, overlap } from "./routes.js"
+import { expire, path, rangeTo, type Session } from "./sessions.js"
 
 /** The constructors in `PandaEmulator.Fault` say what each of them means. */
 export type Fault =
@@ -102,7 +103,11 @@ const instead = (answer: Answer, carriedOut: boolean | undefined): Script => ({
 /** Only progress is lied about: a refusal, or a video, stays what it is. */
 const claims = (size: number): Script => ({
   ...undisturbed,
-  outcome: changed((own) => own.status === 204 ? progress(size) : own)
+  outcome: changed((own) => {
+    if (own.status !== 204) return own
+    const { range: _, ...headers } = own.headers
+    return { ...own, headers: { ...headers, ...rangeTo(size) } }
+  })
 })
 
 const cut = (bytes: number): Script => ({ ...undisturbed, read: bytes, act: false, outcome: always(broken()) })
@@ -200,10 +205,29 @@ const applies = (fault: Fault, exchange: Faulty): boolean => {
   }
 }
 
-export const makeScripting = () => {
-  let rules: ReadonlyArray<{ readonly rule: Rule; times: number; skip: number }> = []
+const words: ReadonlyArray<string> = ["create", "chunk", "probe", "multipart", "abort", "preflight", "unknown"]
 
-  const fires = (entry: (typeof rules)[number], exchange: Faulty): boolean => {
+/** Why a rule can never fire, if its route is no request's. */
+export const neverFires = ({ fault, route }: Rule, endpoints: ReadonlyArray<string>): string | undefined =>
+  route === "*" || words.includes(route) ||
+    [...endpoints, ...["PUT", "POST", "DELETE", "OPTIONS"].map((method) => `${method} ${path}`)]
+      .some((endpoint) => overlap(route, endpoint))
+    ? undefined
+    : `The rule for Fault.${fault._tag} on "${route}" can never fire: no request has that route. Give "*", one of ` +
+      `${words.join(", ")}, or the method and path of an endpoint, such as "GET /videos/:id.json"`
+
+interface Entry {
+  readonly rule: Rule
+  times: number
+  skip: number
+  fired: number
+}
+
+export const makeScripting = (recorded: number) => {
+  let rules: ReadonlyArray<Entry> = []
+  const all = makeRecord<Entry>(recorded)
+
+  const fires = (entry: Entry, exchange: Faulty): boolean => {
     const { fault, route } = entry.rule
     const matches = route === "*" || route === exchange.route || match(route, exchange.method, exchange.path)
     if (entry.times <= 0 || !matches || !applies(fault, exchange)) return false
@@ -212,13 +236,17 @@ export const makeScripting = () => {
       return false
     }
     entry.times--
+    entry.fired++
     return true
   }
 
   return {
     inject(rule: Rule): void {
-      rules = [...rules.filter(({ times }) => times > 0), { rule, times: rule.times ?? 1, skip: rule.skip ?? 0 }]
+      const entry = { rule, times: rule.times ?? 1, skip: rule.skip ?? 0, fired: 0 }
+      rules = [...rules.filter(({ times }) => times > 0), entry]
+      all.add(entry)
     },
+    rules: () => all.last().map(({ fired, rule }) => ({ ...rule, fired })),
     /** The first rule that fires decides; delays are waited for on the way to it. */
     next: (exchange: Faulty, onFault: (fault: Fault) => void): Effect.Effect<Script> =>
       Effect.gen(function*() {

@@ -148,7 +148,8 @@ export const make = (
         method: request.method,
         url: url.pathname + url.search,
         headers: headersOf(request, url, body),
-        uploadOrigin,
+        // An upload host knows itself by the name it is called by.
+        uploadOrigin: url.pathname.startsWith("/v2/") ? uploadOrigin : url.origin,
         read: body.read
       })
       switch (outcome._tag) {

@@ -49,13 +49,24 @@ const concat = (left: Uint8Array, right: Uint8Array): Uint8Array => {
   return joined
 }
 
-/** A reader to push slices into. `ended` tells whether the closing boundary was seen. */
+/** Bytes that the heads of all parts may have together, and those of one. */
+const HEADS = 1024 * 1024
+const HEAD = 16 * 1024
+
+/**
+ * A reader to push slices into. `ended` tells whether the closing boundary was seen, `invalid` why the rest is not read.
+ * What is read twice is bounded, so that it takes time in proportion to the body, however that is cut into slices.
+ */
 export const makeReader = (boundary: string, handlers: Handlers) => {
   const delimiter = encoder.encode(`\r\n--${boundary}`)
   const blankLine = encoder.encode("\r\n\r\n")
   // The first boundary has no line before it; with this one it looks like all others.
   let pending: Uint8Array = encoder.encode("\r\n")
   let state: "preamble" | "head" | "body" | "end" = "preamble"
+  let invalid: string | undefined
+  let heads = 0
+  /** How much of `pending` is known not to hold the end of a head. */
+  let scanned = 0
   let part: Part = { name: "", filename: undefined }
 
   /** One step through `pending`; false when more bytes are needed. */
@@ -70,8 +81,18 @@ export const makeReader = (boundary: string, handlers: Handlers) => {
           state = "end"
           return true
         }
-        const at = indexOf(pending, blankLine, 0)
-        if (at === -1) return false
+        const at = indexOf(pending, blankLine, scanned)
+        if ((at === -1 ? pending.length : at) > HEAD || heads > HEADS) {
+          invalid = "The head of a part is too long"
+          state = "end"
+          return true
+        }
+        if (at === -1) {
+          scanned = Math.max(0, pending.length - blankLine.length + 1)
+          return false
+        }
+        heads += at + blankLine.length
+        scanned = 0
         part = partOf(decoder.decode(pending.subarray(0, at)))
         handlers.data(part, new Uint8Array(0))
         pending = pending.subarray(at + blankLine.length)
@@ -103,7 +124,10 @@ export const makeReader = (boundary: string, handlers: Handlers) => {
       if (state === "head") pending = pending.slice()
     },
     get ended(): boolean {
-      return state === "end"
+      return state === "end" && invalid === undefined
+    },
+    get invalid(): string | undefined {
+      return invalid
     }
   }
 }

@@ -47,6 +47,10 @@ export const textOf = (parameters: Parameters, name: string): string | undefined
   return typeof value === "string" ? value : undefined
 }
 
+/** A boolean as clients write it (seen: `1` and nothing from PHP, words from all others); undefined for anything else. */
+export const flag = (text: string): boolean | undefined =>
+  /^(true|1)$/i.test(text) ? true : /^(false|0|)$/i.test(text) ? false : undefined
+
 /** RFC 3986: everything but unreserved characters, byte by byte. */
 const escape = (text: string): string => {
   let out = ""

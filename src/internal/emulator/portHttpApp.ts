@@ -8,17 +8,23 @@ import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import * as Effect from "effect/Effect"
 import { hasProperty, isFunction } from "effect/Predicate"
 import * as Stream from "effect/Stream"
-import type { Answer, Outcome, Request } from "./exchange.js"
+import { type Answer, jsonType, type Outcome, type Request } from "./exchange.js"
 
 interface Socket {
   readonly destroy: () => void
   readonly resetAndDestroy?: () => void
-  readonly end: (text: string) => void
+  readonly end: (text?: string) => void
+  /** Node calls it when an answer is out and the connection is not to be kept. */
+  destroySoon?: () => void
+  readonly setTimeout?: (millis: number, onIdle: () => void) => void
+  readonly once: (event: string, listener: () => void) => void
 }
 
 /** A Node `IncomingMessage`, as far as it is needed. */
 interface Incoming {
   readonly socket: Socket
+  /** Whether all of its body has come. */
+  readonly complete: boolean
   readonly on: (event: string, listener: (value: never) => void) => void
   readonly off: (event: string, listener: (value: never) => void) => void
   readonly pause: () => void
@@ -29,7 +35,26 @@ const hasMethods = (u: unknown, ...names: ReadonlyArray<string>): boolean =>
   names.every((name) => hasProperty(u, name) && isFunction(u[name]))
 
 const isIncoming = (u: unknown): u is Incoming =>
-  hasMethods(u, "on", "off", "pause", "resume") && hasProperty(u, "socket") && hasMethods(u.socket, "destroy", "end")
+  hasMethods(u, "on", "off", "pause", "resume") && hasProperty(u, "socket") &&
+  hasMethods(u.socket, "destroy", "end", "once")
+
+/** How long a client may say nothing that is still sending what nobody wants, in milliseconds. */
+const LINGER = 5000
+
+/**
+ * Half of the connection is closed, and what still comes is dropped. Where it was closed at once, what is on its way
+ * would reset it, and the client would lose the answer: it reads it only when it has sent all.
+ */
+const closeSlowly = (incoming: Incoming): void => {
+  const { socket } = incoming
+  const { destroySoon, setTimeout } = socket
+  if (destroySoon === undefined || setTimeout === undefined) return
+  socket.destroySoon = () => {
+    if (incoming.complete) return destroySoon.call(socket)
+    socket.end()
+    setTimeout.call(socket, LINGER, () => socket.destroy())
+  }
+}
 
 /** Listens to the events themselves: a stream would cost an effect per slice, and close the socket when it is left. */
 const readIncoming = (incoming: Incoming, onPause: () => void): Request["read"] => (take) =>
@@ -71,7 +96,7 @@ const readStream = (stream: Stream.Stream<Uint8Array, unknown>): Request["read"]
   })
 
 const respond = (answer: Answer): HttpServerResponse.HttpServerResponse => {
-  const { "content-type": contentType = "application/json", ...headers } = answer.headers
+  const { "content-type": contentType = jsonType, ...headers } = answer.headers
   return answer.body === ""
     ? HttpServerResponse.empty({
       status: answer.status,
@@ -94,10 +119,15 @@ const headAndPart = (answer: Answer, after: number): string => {
 
 export const make = (handle: (request: Request) => Effect.Effect<Outcome>): {
   readonly httpApp: HttpApp.Default
-  /** A socket that is not read does not notice that the client has left it, and would keep the server from closing. */
+  /** Sockets that are not read do not notice that the client has left, and would keep the server from closing. */
   readonly hangUp: Effect.Effect<void>
 } => {
-  const paused = new Set<Socket>()
+  const held = new Set<Socket>()
+  const hold = (socket: Socket) => {
+    if (held.has(socket)) return
+    held.add(socket)
+    socket.once("close", () => held.delete(socket))
+  }
 
   const httpApp: HttpApp.Default = Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => {
     const incoming = isIncoming(request.source) ? request.source : undefined
@@ -110,14 +140,19 @@ export const make = (handle: (request: Request) => Effect.Effect<Outcome>): {
       uploadOrigin: `http://${headers["host"] ?? "localhost"}`,
       read: incoming === undefined
         ? readStream(request.stream)
-        : readIncoming(incoming, () => paused.add(incoming.socket))
+        : readIncoming(incoming, () => hold(incoming.socket))
     })
     // Apps run uninterruptibly, but who has left waits for nothing.
     return Effect.interruptible(Effect.flatMap(handled, (outcome) => {
-      if (outcome._tag === "Answered") return Effect.succeed(respond(outcome.answer))
+      if (outcome._tag === "Answered") {
+        if (incoming?.complete === false) {
+          hold(incoming.socket)
+          closeSlowly(incoming)
+        }
+        return Effect.succeed(respond(outcome.answer))
+      }
       if (incoming === undefined) return Effect.succeed(badGateway)
       const { socket } = incoming
-      paused.delete(socket)
       if (outcome._tag === "Truncated") socket.end(headAndPart(outcome.answer, outcome.after))
       else if (socket.resetAndDestroy !== undefined) socket.resetAndDestroy()
       else socket.destroy()
@@ -129,8 +164,8 @@ export const make = (handle: (request: Request) => Effect.Effect<Outcome>): {
   return {
     httpApp,
     hangUp: Effect.sync(() => {
-      for (const socket of paused) socket.destroy()
-      paused.clear()
+      for (const socket of held) socket.destroy()
+      held.clear()
     })
   }
 }

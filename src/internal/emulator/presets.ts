@@ -1,6 +1,7 @@
 /**
  * The documented presets (contract 10), and how a profile's attributes are written.
  */
+import { flag } from "./parameters.js"
 
 const video = (width: number, height: number, bitrate: number) => ({
   width,
@@ -57,15 +58,15 @@ export const attributesOf = (parameters: Readonly<Record<string, unknown>>): Rec
   for (const [name, value] of Object.entries(parameters)) {
     if (texts.has(name)) attributes[name] = value === "" ? null : value
     if (numbers.has(name)) attributes[name] = value === "" ? null : Number.isNaN(Number(value)) ? value : Number(value)
-    if (booleans.has(name)) attributes[name] = value === "true" || value === "1" || value === true
+    if (booleans.has(name)) attributes[name] = flag(String(value)) === true
   }
   return attributes
 }
 
+/** What a profile has that did not say. (inferred: not `two_pass`, where a client's type had no room for a boolean) */
 export const defaults = {
   upscale: true,
   aspect_mode: "letterbox",
-  two_pass: false,
   fps: null,
   audio_sample_rate: 44100
 }

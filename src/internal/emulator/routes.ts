@@ -15,6 +15,26 @@ const decode = (segment: string): string => {
 const splitExtension = (segment: string): readonly [string, string] =>
   segment.endsWith(".json") ? [segment.slice(0, -5), ".json"] : [segment, ""]
 
+/** Whether there is a path that both patterns match. */
+export const overlap = (pattern: string, other: string): boolean => {
+  const [[method, path = ""], [otherMethod, otherPath = ""]] = [pattern.split(" "), other.split(" ")]
+  const [segments, others] = [path.split("/"), otherPath.split("/")]
+  if (method !== otherMethod && method !== "*" || segments.length !== others.length) return false
+  return segments.every((segment, i) => {
+    const [[name, extension], [otherName, otherExtension]] = [splitExtension(segment), splitExtension(others[i]!)]
+    if (!isVariable(name) && !isVariable(otherName)) return segment === others[i]
+    // A variable takes any text, so the text that both need at the end decides.
+    const [longer, shorter] = extension.length >= otherExtension.length
+      ? [extension, otherExtension]
+      : [otherExtension, extension]
+    return isVariable(name) && isVariable(otherName)
+      ? longer.endsWith(shorter)
+      : isVariable(name)
+      ? others[i]!.endsWith(extension) && others[i]!.length > extension.length
+      : segment.endsWith(otherExtension) && segment.length > otherExtension.length
+  })
+}
+
 /** The values of the variables, decoded; undefined if the pattern is for something else. */
 export const match = (pattern: string, method: string, path: string): ReadonlyArray<string> | undefined => {
   const [wantedMethod, wantedPath = ""] = pattern.split(" ")

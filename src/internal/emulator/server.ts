@@ -5,10 +5,22 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import { type Keys, makeGate } from "./authentication.js"
 import { type Call, endpoints, finishUpload, type ReceivedFile } from "./endpoints.js"
-import { type Answer, badRequest, broken, type End, notFound, type Outcome, refusal, type Request } from "./exchange.js"
-import { type Fault, type Faulty, makeScripting } from "./faults.js"
+import {
+  type Answer,
+  badRequest,
+  broken,
+  type End,
+  jsonType,
+  notFound,
+  type Outcome,
+  refusal,
+  type Request
+} from "./exchange.js"
+import { type Fault, type Faulty, makeScripting, neverFires, type Rule } from "./faults.js"
+import * as Cors from "./cors.js"
 import * as Multipart from "./multipart.js"
 import { fromPairs, pairsOf, type Parameters, textOf } from "./parameters.js"
+import { makeRecord } from "./record.js"
 import { match } from "./routes.js"
 import * as Sessions from "./sessions.js"
 import { makeOutbox } from "./webhooks.js"
@@ -25,6 +37,8 @@ export interface Settings {
   readonly hash: () => Sessions.Hash
   readonly keepBytes: boolean
   readonly partialChunks: "keep" | "discard"
+  /** How many requests, deliveries and rules are remembered. */
+  readonly recorded: number
 }
 
 /** What is noted about a request, while it goes on. */
@@ -55,13 +69,16 @@ interface Exchange extends Faulty {
 
 const secrets = new Set(["access_key", "signature", "token"])
 
-const hasBody = (method: string): boolean => method !== "GET" && method !== "DELETE"
+const hasBody = (method: string): boolean => method === "POST" || method === "PUT" || method === "PATCH"
 
 const lengthRequired = refusal(411, "LengthRequired", "Content-Length is required")
 const nowhere = refusal(404, "RecordNotFound", "Nothing is here")
 
 const headersRefusal = ({ headers, method }: Request): Answer | undefined => {
-  if (headers["expect"] !== undefined) return refusal(417, "ExpectationFailed", "Expect is not supported")
+  // (seen: curl waits for a 100 before it sends a megabyte, and so do the clients that are made of it)
+  if (!/^(100-continue)?$/i.test(headers["expect"] ?? "")) {
+    return refusal(417, "ExpectationFailed", "Only 100-continue can be expected")
+  }
   return hasBody(method) && !/^\d+$/.test(headers["content-length"] ?? "") || headers["transfer-encoding"] !== undefined
     ? lengthRequired
     : undefined
@@ -88,15 +105,18 @@ const receive = (
   return Effect.map(reading, (end) => tooLong || end === "whole" && got < bound ? "broken" : end)
 }
 
+/** Why a rule can never fire, if it cannot. */
+export const impossible = (rule: Rule): string | undefined => neverFires(rule, Object.keys(endpoints))
+
 export const makeState = (settings: Settings, now: number) => {
   const world = makeWorld({ ...settings, now })
   return {
     world,
     gate: makeGate(settings.keys),
-    scripting: makeScripting(),
+    scripting: makeScripting(settings.recorded),
     sessions: Sessions.makeSessions({ ...settings, nextId: world.nextId }),
-    outbox: makeOutbox(world, now),
-    requests: [] as Array<Seen>,
+    outbox: makeOutbox(world, now, settings.recorded),
+    requests: makeRecord<Seen>(settings.recorded),
     skew: 0
   }
 }
@@ -170,6 +190,8 @@ const apiExchange = (
 
   const act = (now: number): Effect.Effect<Answer, Answer> =>
     Effect.gen(function*() {
+      const refused = body.refused()
+      if (refused !== undefined) return refused
       const host = request.headers["host"] ?? ""
       const mode = yield* state.gate({ method, host, path, parameters, now })
       const endpoint = endpoints[route]
@@ -194,9 +216,9 @@ const apiExchange = (
         now,
         fileSizeLimit: settings.fileSizeLimit,
         openSession: (order) => {
-          const { session, target } = state.sessions.open(cloud, order)
+          const session = state.sessions.open(cloud, order)
           seen.session = session.id
-          return { id: session.id, location: `${settings.uploadOrigin ?? request.uploadOrigin}${target}` }
+          return { id: session.id, location: locationOf(session, settings, request) }
         }
       }
       return yield* endpoint(call)
@@ -218,6 +240,15 @@ const apiExchange = (
   }
 }
 
+/** The absolute address of a session, as seen from where it is asked for. */
+const locationOf = (session: Sessions.Session, settings: Settings, request: Request): string =>
+  `${session.origin ?? settings.uploadOrigin ?? request.uploadOrigin}${Sessions.target(session)}`
+
+/** Bytes that all parameters in a body may have together. */
+const FORM = 1024 * 1024
+
+const tooLong = refusal(413, "RequestEntityTooLarge", `All parameters together may have ${FORM} bytes`)
+
 /** The parameters and the file in a body, whichever form it has. */
 const readForm = (request: Request, hash: () => Sessions.Hash) => {
   const type = request.headers["content-type"] ?? ""
@@ -225,13 +256,14 @@ const readForm = (request: Request, hash: () => Sessions.Hash) => {
   if (boundary !== undefined) {
     const fields = new Map<Multipart.Part, { readonly decoder: TextDecoder; text: string }>()
     let file: { filename: string; size: number; readonly hash: Sessions.Hash } | undefined
+    let size = 0
     const reader = Multipart.makeReader(boundary, {
       data: (part, bytes) => {
         if (part.name === "file" && part.filename !== undefined) {
           file ??= { filename: part.filename, size: 0, hash: hash() }
           file.hash.update(bytes)
           file.size += bytes.length
-        } else {
+        } else if ((size += bytes.length) <= FORM) {
           const field = fields.get(part) ?? { decoder: new TextDecoder(), text: "" }
           field.text += field.decoder.decode(bytes, { stream: true })
           fields.set(part, field)
@@ -242,19 +274,22 @@ const readForm = (request: Request, hash: () => Sessions.Hash) => {
       kind: "multipart" as const,
       take: (slice: Uint8Array) => reader.push(slice),
       pairs: () => [...fields].map(([{ name }, { text }]) => [name, text] as const),
-      file: (): ReceivedFile | undefined => reader.ended ? file : undefined
+      file: (): ReceivedFile | undefined => reader.ended ? file : undefined,
+      refused: () => reader.invalid !== undefined ? badRequest(reader.invalid) : size > FORM ? tooLong : undefined
     }
   }
   const isForm = /^application\/x-www-form-urlencoded\b/i.test(type)
   const decoder = new TextDecoder()
   let text = ""
+  let size = 0
   return {
     kind: "form" as const,
     take: (slice: Uint8Array) => {
-      if (isForm) text += decoder.decode(slice, { stream: true })
+      if (isForm && (size += slice.length) <= FORM) text += decoder.decode(slice, { stream: true })
     },
     pairs: () => pairsOf(text),
-    file: (): ReceivedFile | undefined => undefined
+    file: (): ReceivedFile | undefined => undefined,
+    refused: () => size > FORM ? tooLong : undefined
   }
 }
 
@@ -267,13 +302,18 @@ const uploadExchange = (
   seen: Seen,
   length: number
 ): Exchange => {
+  const kind = Sessions.kindOf(request)
+  if (kind === "preflight") {
+    const answer = Cors.preflight(request)
+    return { ...lost(seen, request.method, Sessions.path, length), route: kind, refused: () => answer }
+  }
   const session = state.sessions.find(query)
   const upload = Sessions.makeExchange(state.sessions, session, request, { ...settings, length })
   seen.session = session?.id
   return {
     method: request.method,
     path: Sessions.path,
-    route: Sessions.kindOf(request),
+    route: kind,
     length,
     session,
     completes: upload.completes && upload.refused === undefined,
@@ -284,8 +324,10 @@ const uploadExchange = (
       if (end === "whole") upload.settle()
     },
     move: ({ origin, relative }) => {
-      const target = session === undefined ? "" : state.sessions.locate(session)
-      return relative ? target : `${origin ?? settings.uploadOrigin ?? request.uploadOrigin}${target}`
+      if (session === undefined) return ""
+      session.moves++
+      session.origin = origin
+      return relative ? Sessions.target(session) : locationOf(session, settings, request)
     },
     forget: (size) => {
       if (session !== undefined) state.sessions.forget(session, size)
@@ -297,13 +339,18 @@ const uploadExchange = (
         const answer = upload.act(
           finish ? () => finishUpload(state.world, session.cloud, session.order, session.id, now).id : undefined
         )
-        if (answer !== "video") return answer
+        if (answer !== "video") {
+          // (seen: Panda's own uploader sends each chunk to the Location of the 204 before)
+          return answer.status === 204
+            ? { ...answer, headers: { ...answer.headers, location: locationOf(session, settings, request) } }
+            : answer
+        }
         const video = session.cloud.videos.get(session.videoId!)
         return video === undefined
           ? notFound("Video", session.videoId!)
           : {
             status: 200,
-            headers: { "content-type": "application/json" },
+            headers: { "content-type": jsonType },
             body: JSON.stringify(showVideo(video, now))
           }
       })
@@ -317,7 +364,7 @@ const recognise = (state: State, settings: Settings, request: Request, at: numbe
   const isApi = raw.startsWith("/v2/")
   const path = isApi ? raw.slice(3) : raw
   const seen = makeSeen(request, path, at)
-  state.requests.push(seen)
+  state.requests.add(seen)
   const length = Number(request.headers["content-length"] ?? 0) || 0
   const exchange = isApi
     ? apiExchange(state, settings, request, path, query, seen, length)
@@ -367,11 +414,13 @@ export const handle = (state: State, settings: Settings, request: Request): Effe
         script.outcome
       )
     deliver(exchange, outcome)
-    return dated(outcome, yield* serverTime(state))
+    const date = new Date(yield* serverTime(state)).toUTCString()
+    return withHeaders(outcome, { date, ...(request.url.startsWith("/v2/") ? {} : Cors.exposed) })
   })
 
-const dated = (outcome: Outcome, now: number): Outcome =>
+/** What it does not say itself. */
+const withHeaders = (outcome: Outcome, headers: Readonly<Record<string, string>>): Outcome =>
   outcome._tag === "Broken" ? outcome : {
     ...outcome,
-    answer: { ...outcome.answer, headers: { date: new Date(now).toUTCString(), ...outcome.answer.headers } }
+    answer: { ...outcome.answer, headers: { ...headers, ...outcome.answer.headers } }
   }

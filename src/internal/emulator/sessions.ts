@@ -11,7 +11,7 @@ import type { Cloud } from "./world.js"
 
 export interface Hash {
   readonly update: (bytes: Uint8Array) => unknown
-  readonly digest: () => string
+  readonly digest: (encoding: "hex") => string | Uint8Array
 }
 
 export interface Session {
@@ -31,19 +31,21 @@ export interface Session {
   /** What every request is answered once the session is over. */
   gone: number
   videoId: string | undefined
-  /** The capabilities handed out; the last one counts. */
-  readonly capabilities: Array<string>
+  /** The capability in its location. */
+  readonly locationId: string
+  /** How often it was moved: each time its location before is dead. */
+  moves: number
+  /** The origin that it was moved to, if it was another than the one where it is asked for. */
+  origin: string | undefined
+  /** Chunks whose Content-Range reached beyond the file. */
+  inexactRanges: number
 }
 
-export const nobleHash = (): Hash => {
-  const hash = sha256.create()
-  return {
-    update: (bytes) => void hash.update(bytes),
-    digest: () => bytesToHex(hash.digest())
-  }
-}
+export const nobleHash = (): Hash => sha256.create()
 
 export const path = "/upload/session"
+
+const targetOf = (id: string, moves: number): string => `${path}?id=${id}${moves === 0 ? "" : `&move=${moves}`}`
 
 export const makeSessions = (options: {
   readonly hash: () => Hash
@@ -51,17 +53,10 @@ export const makeSessions = (options: {
   readonly nextId: (kind: string) => string
 }) => {
   const sessions: Array<Session> = []
+  /** By the id in their location, which a restored one brings along. */
   const located = new Map<string, Session>()
 
-  const locate = (session: Session): string => {
-    const capability = options.nextId("capability")
-    located.delete(session.capabilities.at(-1) ?? "")
-    session.capabilities.push(capability)
-    located.set(capability, session)
-    return `${path}?id=${capability}`
-  }
-
-  const add = (id: string, cloud: Cloud, order: UploadOrder): Session => {
+  const add = (id: string, cloud: Cloud, order: UploadOrder, locationId: string): Session => {
     const session: Session = {
       id,
       cloud,
@@ -77,27 +72,37 @@ export const makeSessions = (options: {
       status: "open",
       gone: 404,
       videoId: undefined,
-      capabilities: []
+      locationId,
+      moves: 0,
+      origin: undefined,
+      inexactRanges: 0
     }
     sessions.push(session)
+    located.set(locationId, session)
     return session
   }
 
-  const open = (cloud: Cloud, order: UploadOrder): { readonly session: Session; readonly target: string } => {
-    const session = add(options.nextId("session"), cloud, order)
-    return { session, target: locate(session) }
+  const open = (cloud: Cloud, order: UploadOrder): Session =>
+    add(options.nextId("session"), cloud, order, options.nextId("capability"))
+
+  const place = (query: string) => {
+    const pairs = new Map(pairsOf(query))
+    return { id: pairs.get("id") ?? "", moves: Number(pairs.get("move") ?? 0) }
   }
 
   /** A session that an earlier emulator had opened, at the location that it had given out. */
   const restore = (id: string, location: string, cloud: Cloud, order: UploadOrder): Session => {
-    const session = add(id, cloud, order)
-    const capability = new Map(pairsOf(location.replace(/^[^?]*\?/, ""))).get("id") ?? ""
-    session.capabilities.push(capability)
-    located.set(capability, session)
+    const given = place(location.replace(/^[^?]*\?/, ""))
+    const session = add(id, cloud, order, given.id)
+    session.moves = given.moves || 0
     return session
   }
 
-  const find = (query: string): Session | undefined => located.get(new Map(pairsOf(query)).get("id") ?? "")
+  const find = (query: string): Session | undefined => {
+    const { id, moves } = place(query)
+    const session = located.get(id)
+    return session?.moves === moves ? session : undefined
+  }
 
   /** Appends what of the bytes at `offset` is new; bytes beyond a gap are dropped. */
   const store = (session: Session, offset: number, bytes: Uint8Array): void => {
@@ -107,7 +112,9 @@ export const makeSessions = (options: {
     session.hash.update(fresh)
     if (options.keepBytes) session.bytes.push(fresh.slice())
     session.stored += fresh.length
-    if (session.stored === session.order.size) session.sha256 = session.hash.digest()
+    if (session.stored < session.order.size) return
+    const digest = session.hash.digest("hex")
+    session.sha256 = typeof digest === "string" ? digest : bytesToHex(digest)
   }
 
   /** Loses all but the first `size` bytes. A hash cannot be wound back, so more than none needs the bytes. */
@@ -129,7 +136,7 @@ export const makeSessions = (options: {
     session.storedTwice += below(session.stored)
   }
 
-  return { sessions, open, restore, find, locate, store, forget, count }
+  return { sessions, open, restore, find, store, forget, count }
 }
 
 export type Sessions = ReturnType<typeof makeSessions>
@@ -144,7 +151,9 @@ const joined = (session: Session): Uint8Array => {
   return all
 }
 
-/** All that may be shown: not where the session lives. */
+/** Path and query of its location. */
+export const target = (session: Session): string => targetOf(session.locationId, session.moves)
+
 export const inspect = (session: Session, keepBytes: boolean) => ({
   id: session.id,
   name: session.order.filename,
@@ -158,11 +167,12 @@ export const inspect = (session: Session, keepBytes: boolean) => ({
   bytes: keepBytes ? joined(session) : undefined,
   status: session.status,
   videoId: session.videoId,
-  locations: session.capabilities.length
+  locations: session.moves + 1,
+  inexactRanges: session.inexactRanges
 })
 
 /** What a request on a location is about. */
-export type Kind = "chunk" | "probe" | "abort" | "multipart" | "unknown"
+export type Kind = "chunk" | "probe" | "abort" | "multipart" | "preflight" | "unknown"
 
 const mediaType = (request: Request): string | undefined =>
   request.headers["content-type"]?.split(";")[0]!.trim().toLowerCase()
@@ -171,6 +181,7 @@ const contentRange = (request: Request): string | undefined => request.headers["
 
 export const kindOf = (request: Request): Kind => {
   if (request.method === "DELETE") return "abort"
+  if (request.method === "OPTIONS") return "preflight"
   if (request.method !== "PUT" && request.method !== "POST") return "unknown"
   if (contentRange(request)?.trim().startsWith("bytes *")) return "probe"
   return mediaType(request) === "multipart/form-data" && request.method === "POST" ? "multipart" : "chunk"
@@ -194,25 +205,40 @@ const unknownSession = (status: number) => refusal(status, "RecordNotFound", "Co
 
 const badRange = (message: string) => badRequest(`Content-Range ${message}`)
 
+interface ChunkRange {
+  readonly first: number
+  readonly last: number
+  /** Whether that is what its Content-Range says. */
+  readonly exact: boolean
+}
+
 /** Which bytes a chunk claims to be, or why it cannot be one. Without a Content-Range it is the whole file. */
-const rangeOf = (request: Request, size: number, length: number): { first: number; last: number } | Answer => {
+const rangeOf = (request: Request, size: number, length: number): ChunkRange | Answer => {
   const header = contentRange(request)
   if (header === undefined) {
     return length === size
-      ? { first: 0, last: size - 1 }
+      ? { first: 0, last: size - 1, exact: true }
       : badRequest(`Content-Length is ${length}, but the file has ${size} bytes`)
   }
   const parsed = /^bytes (\d{1,15})-(\d{1,15})\/(\d{1,15})$/.exec(header.trim())
   if (parsed === null) return badRange("is malformed")
   const [first, last, total] = parsed.slice(1).map(Number) as [number, number, number]
   if (total !== size) return badRange(`says ${total} bytes, but the file has ${size}`)
-  if (first > last || last >= size) return badRange("is not within the file")
-  return length === last - first + 1 ? { first, last } : badRange(`does not fit the Content-Length ${length}`)
+  // (seen: two clients reckon from the size of their chunks where the last one should end, and upload well)
+  const overshoots = last >= size && first < size && first + length === size
+  if (first > last || last >= size && !overshoots) return badRange("is not within the file")
+  return overshoots
+    ? { first, last: size - 1, exact: false }
+    : length === last - first + 1
+    ? { first, last, exact: true }
+    : badRange(`does not fit the Content-Length ${length}`)
 }
 
 const probeRefusal = (request: Request, size: number, length: number): Answer | undefined => {
-  const total = /^bytes \*\/(\d{1,15})$/.exec(contentRange(request)!.trim())?.[1]
-  if (total === undefined) return badRange("is malformed")
+  // (seen: without the size in the prose of the documentation, with it in its table and in all clients)
+  const parsed = /^bytes \*(?:\/(\d{1,15}))?$/.exec(contentRange(request)!.trim())
+  if (parsed === null) return badRange("is malformed")
+  const [, total = String(size)] = parsed
   if (Number(total) !== size) return badRange(`says ${total} bytes, but the file has ${size}`)
   return length === 0 ? undefined : badRange("asks for the status, but there is a body")
 }
@@ -230,8 +256,10 @@ export interface UploadExchange {
   readonly act: (finish: (() => string) | undefined) => Answer | "video"
 }
 
-/** 204 with what is there (contract 7.3): no Range when nothing is. */
-export const progress = (size: number): Answer => text(204, "", size === 0 ? {} : { range: `0-${size - 1}` })
+/** What says how much is there (contract 7.3): no Range when nothing is. */
+export const rangeTo = (size: number): Readonly<Record<string, string>> => size === 0 ? {} : { range: `0-${size - 1}` }
+
+const progress = (size: number): Answer => text(204, "", rangeTo(size))
 
 const ignore = () => {}
 
@@ -257,6 +285,7 @@ export const makeExchange = (
   if (gone !== undefined) return over(gone)
 
   switch (kind) {
+    case "preflight":
     case "unknown":
       return over(unknownSession(404))
 
@@ -304,6 +333,7 @@ export const makeExchange = (
         settle: ignore,
         act: (finish) => {
           if (session.videoId !== undefined) return "video"
+          if (reader.invalid !== undefined) return badRequest(reader.invalid)
           if (!seen) return badRequest("All required parameters were not supplied: file")
           if (!reader.ended || received !== size) {
             sessions.forget(session, 0)
@@ -316,9 +346,11 @@ export const makeExchange = (
 
     case "chunk": {
       const range = rangeOf(request, size, length)
-      const untyped = unsupported(request, ["application/octet-stream"])
+      // (seen: an example in the documentation names no type)
+      const untyped = unsupported(request, ["application/octet-stream", undefined])
       if (untyped !== undefined) return over(untyped)
       if ("status" in range) return over(range)
+      if (!range.exact) session.inexactRanges++
       const held: Array<readonly [offset: number, bytes: Uint8Array]> = []
       let received = 0
       return {

@@ -17,6 +17,7 @@ import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { MemoryRequest } from "./memoryRequest.js"
+import { makeRecord } from "./record.js"
 import { type Cloud, type Encoding, showEncoding, type World } from "./world.js"
 
 export type Fields = Readonly<Record<string, string>>
@@ -119,22 +120,28 @@ function* occurrences(world: World, now: number, interval: number): Generator<Oc
 }
 
 /** What is told of a world. What has happened before it is made is told to nobody. */
-export const makeOutbox = (world: World, now: number) => {
+export const makeOutbox = (world: World, now: number, recorded: number) => {
   const told = new Set<string>()
-  const deliveries: Array<Delivery> = []
+  /** Of progress only the latest comes up again, so no more is remembered. */
+  let progress = new Set<string>()
+  const deliveries = makeRecord<Delivery>(recorded)
   const changed = Effect.unsafeMakeLatch()
 
   /** What has happened and was not told yet, in order, and when something will happen next. */
   const take = (now: number, interval: number) => {
     const due: Array<Occurrence> = []
     let next = Infinity
+    const latest = new Set<string>()
     for (const occurrence of occurrences(world, now, interval)) {
-      if (occurrence.at > now) next = Math.min(next, occurrence.at)
-      else if (!told.has(occurrence.key)) {
-        told.add(occurrence.key)
-        due.push(occurrence)
+      if (occurrence.at > now) {
+        next = Math.min(next, occurrence.at)
+        continue
       }
+      if (!told.has(occurrence.key) && !progress.has(occurrence.key)) due.push(occurrence)
+      const remembered = occurrence.setting === "encoding_progress" ? latest : told
+      remembered.add(occurrence.key)
     }
+    progress = latest
     due.sort((a, b) => a.at - b.at || order.indexOf(a.setting) - order.indexOf(b.setting))
     return { due, next }
   }
@@ -150,14 +157,20 @@ type Send = (url: string, form: string) => Effect.Effect<Option.Option<number>>
 
 const mediaType = "application/x-www-form-urlencoded"
 
+/** Its first bytes, as many as `limit` says and those that came with them. */
+const bounded = <E>(stream: Stream.Stream<Uint8Array, E>, limit: number): Stream.Stream<Uint8Array, E> => {
+  let left = limit
+  return Stream.takeUntil(stream, (slice) => (left -= slice.length) <= 0)
+}
+
 const viaClient = (client: HttpClient.HttpClient): Send => {
   // The url may have a secret, which its span would show.
   const untraced = HttpClient.withTracerDisabledWhen(client, () => true)
   return (url, form) =>
     HttpClientRequest.post(url, { body: HttpBody.text(form, mediaType) }).pipe(
       untraced.execute,
-      // Unread, it would keep its connection.
-      Effect.tap(({ stream }) => Stream.runDrain(Stream.catchAll(stream, () => Stream.empty))),
+      // Unread, it would keep its connection. Whatever it says, its status is what counts.
+      Effect.tap(({ stream }) => Effect.ignore(Stream.runDrain(bounded(stream, 64 * 1024)))),
       Effect.map(({ status }) => status),
       Effect.option
     )
@@ -224,7 +237,7 @@ export const deliver = (
         if (current() !== source) return
         const at = yield* Clock.currentTimeMillis
         const delivery: Delivery = { event: fields["event"]!, fields, host, attempt: ++attempt, at, status: undefined }
-        source.outbox.deliveries.push(delivery)
+        source.outbox.deliveries.add(delivery)
         const status = yield* Effect.timeoutOption(send(url, form), patience)
         delivery.status = Option.getOrUndefined(Option.flatten(status))
         return yield* delivery.status === 200 ? Effect.void : Effect.fail("not 200" as const)

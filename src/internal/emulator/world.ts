@@ -67,6 +67,8 @@ const failureOf = (status: Status, failure: Failure | undefined) => ({
   error_message: status === "fail" ? failure?.error_message ?? null : null
 })
 
+const originalFailed: Failure = { error_class: "VideoStatusInvalid", error_message: "The original video failed" }
+
 /** What the emulator claims to have found in every video. */
 const media = {
   width: 1280,
@@ -202,7 +204,6 @@ export const makeWorld = (options: {
       notifications: {
         url: null,
         delay: 0,
-        send_video_payload: false,
         events: { video_created: false, video_encoded: false, encoding_progress: false, encoding_completed: false }
       }
     }
@@ -257,8 +258,19 @@ export const makeWorld = (options: {
     encoding.startedAt = now
     encoding.finishedAt = now + encodingTime
     encoding.failure = video.failure
-      ? { error_class: "VideoStatusInvalid", error_message: "The original video failed" }
+      ? originalFailed
       : failing.get(String(encoding.profile.attributes["name"]))
+  }
+
+  /** Its source cannot be used: what was to be made of it fails with it; what was made already stays. */
+  const failVideo = (cloud: Cloud, video: Video, failure: Failure, now: number): void => {
+    video.failure = failure
+    const at = Math.max(now, video.storedAt)
+    for (const encoding of cloud.encodings.values()) {
+      if (encoding.videoId !== video.id || encodingStatus(encoding, now) !== "processing") continue
+      encoding.finishedAt = Math.min(encoding.finishedAt, at)
+      encoding.failure = originalFailed
+    }
   }
 
   const addVideo = (
@@ -318,7 +330,7 @@ export const makeWorld = (options: {
     for (const profile of main.profiles.values()) addEncoding(main, then, video, profile)
   }
 
-  return { main, clouds, failing, nextId, addCloud, addProfile, addEncoding, addVideo, removeVideo, start }
+  return { main, clouds, failing, nextId, addCloud, addProfile, addEncoding, addVideo, failVideo, removeVideo, start }
 }
 
 export type World = ReturnType<typeof makeWorld>

@@ -14,9 +14,10 @@ const rooms = [
   ["Encodings"],
   ["Clouds", "Notifications", "Profiles", "Videos"],
   ["Webhook"],
+  ["internal/store/"],
+  ["UploadStore"],
   ["UploadSession"],
   ["internal/upload/"],
-  ["UploadStore"],
   ["Upload"],
   ["internal/emulator/"],
   ["PandaEmulator"],
@@ -79,6 +80,12 @@ export default {
       "internal/upload is the inside of Upload and UploadSession; its decision.ts is for whoever needs a rule.",
       { path: "^src", pathNot: ["^src/internal/upload/", file("Upload", "UploadSession")] },
       { path: "^src/internal/upload/", pathNot: "^src/internal/upload/decision[.]ts$" }
+    ),
+    forbid(
+      "store-hidden",
+      "internal/store is the inside of UploadStore and SqlUploadStore.",
+      { path: "^src", pathNot: ["^src/internal/store/", file("UploadStore", "SqlUploadStore")] },
+      { path: "^src/internal/store/" }
     ),
     forbid(
       "decision-alone",

@@ -418,23 +418,39 @@ export class PandaUploadStalled extends Schema.TaggedError<PandaUploadStalled>("
 }
 
 /**
- * Another process is uploading the same source.
+ * The upload is not ours: another process is at it, or took it over, or a newer version of this library began it.
  *
  * @since 0.1.0
  * @category upload errors
  */
 export class PandaUploadLocked extends Schema.TaggedError<PandaUploadLocked>("effect-panda/PandaUploadLocked")(
   "PandaUploadLocked",
-  { operation: Schema.String, file: Schema.String }
+  {
+    operation: Schema.String,
+    file: Schema.String,
+    /**
+     * `Held`: another is uploading it. `Lost`: we were, but were not heard of for so long that another took over.
+     * `Newer`: what is kept of it was written by a newer version of this library, and is left as it is.
+     */
+    reason: Schema.optionalWith(Schema.Literal("Held", "Lost", "Newer"), { default: () => "Held" })
+  }
 ) {
   /**
    * Whether trying again later can help.
    *
    * @since 0.1.0
    */
-  readonly isRetryable: boolean = true
+  get isRetryable(): boolean {
+    return this.reason !== "Newer"
+  }
   override get message(): string {
-    return `${this.operation}: ${inLine(this.file)} is being uploaded by another process. Wait for it, or end it`
+    const words = {
+      Held: "is being uploaded by another process. Wait for it, or end it",
+      Lost:
+        "was taken over by another process, which took this one for dead. Leave it to that one, or start again later",
+      Newer: "was begun by a newer version of effect-panda. Update this one, or go on with that one"
+    }
+    return `${this.operation}: ${inLine(this.file)} ${words[this.reason]}`
   }
 }
 

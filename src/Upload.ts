@@ -19,6 +19,7 @@ import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as SubscriptionRef from "effect/SubscriptionRef"
 import * as bandwidth from "./internal/upload/bandwidth.js"
+import * as keeping from "./internal/upload/keeping.js"
 import * as mailbox from "./internal/upload/mailbox.js"
 import * as transfer from "./internal/upload/transfer.js"
 import { type Progress, UploadEvent } from "./internal/upload/event.js"
@@ -42,7 +43,7 @@ export {
    */
   type Progress,
   /**
-   * What happens in an upload. `Started` or `Resumed` comes first, `Uploaded` last.
+   * What happens in an upload. `Started` or `Resumed` comes first, but for a `Waiting`, and `Uploaded` last.
    *
    * @since 0.1.0
    * @category models
@@ -84,6 +85,11 @@ export interface Options extends SessionOptions {
   readonly onChanged?: "fail" | "restart" | undefined
   /** Runs whenever the state has changed, before the next request is sent: the place to save it. */
   readonly onState?: ((state: UploadState) => Effect.Effect<void>) | undefined
+  /**
+   * How long `startOrResume` gives the video of an upload that is finished and taken instead of uploading again: not at
+   * all by default. `Duration.infinity` is for ever, or until `prune` of the store.
+   */
+  readonly keepFinished?: Duration.DurationInput | undefined
 }
 
 /**
@@ -143,9 +149,16 @@ export const resume = (
   events("Upload.resume", source, options, ({ goOn }) => goOn(state))
 
 /**
- * Goes on with the upload of the source that the `UploadStore` knows, or begins one. Its state is saved after every
- * acknowledgement and removed at the end, and when the session is gone. While another process uploads the same source
- * to the same cloud it fails with `PandaUploadLocked`.
+ * Goes on with the upload of the source that the `UploadStore` knows, or begins one. What is to be made of the source
+ * belongs to what is known: asked for other profiles, another upload begins.
+ *
+ * Its state is saved after every acknowledgement. It goes once the stream has ended well, the consumer included: one that
+ * fails or dies over `Uploaded` gets the same video from the next call, and nothing is sent again. How much longer
+ * the video is found is `keepFinished`. It also goes when the session is gone.
+ *
+ * While another uploads the same, in this process or another one, it waits and says so (`Waiting`): until that one is
+ * done, whose video it then gives, or has died, or shows that it is at work. Then, and when another took the upload over
+ * from us, it fails with `PandaUploadLocked`.
  *
  * @since 0.1.0
  * @category uploading
@@ -154,30 +167,33 @@ export const startOrResume = (
   source: UploadSource.UploadSource,
   options: Options = {}
 ): Stream.Stream<UploadEvent, UploadError, PandaClient.PandaClient | UploadStore.UploadStore> =>
-  Stream.unwrap(Effect.map(UploadStore.UploadStore, (store) => {
-    let key = ""
+  Stream.unwrapScoped(Effect.gen(function*() {
+    const { finish, forget, open, save, taken, whileOurs } = yield* keeping.make(options.keepFinished ?? 0)
     const kept: Options = {
       ...options,
-      onState: (state) => Effect.zipRight(store.set(key, state), options.onState?.(state) ?? Effect.void)
+      onState: (state) => Effect.zipRight(save(state), options.onState?.(state) ?? Effect.void)
     }
-    return events("Upload.startOrResume", source, kept, ({ begin, fingerprint, goOn }) =>
-      Effect.gen(function*() {
-        key = yield* keyOf(source.name, yield* fingerprint)
-        yield* store.lock(key, source.name)
-        const state = yield* store.get(key)
-        const video = yield* (Option.isSome(state) ? goOn(state.value) : begin).pipe(
-          Effect.tapErrorTag("PandaSessionExpired", () => store.remove(key))
-        )
-        yield* store.remove(key)
-        return video
-      }))
+    const upload = events(
+      "Upload.startOrResume",
+      source,
+      kept,
+      ({ begin, emit, fingerprint, goOn }) =>
+        Effect.gen(function*() {
+          const identity = { name: source.name, fingerprint: yield* fingerprint, options }
+          const state = Option.getOrUndefined(yield* open(identity, emit(UploadEvent.Waiting())))
+          if (state?.finished !== undefined) {
+            yield* emit(UploadEvent.Resumed({ state }))
+            return state.finished.video
+          }
+          const video = yield* whileOurs(state === undefined ? begin : goOn(state)).pipe(
+            Effect.tapErrorTag("PandaSessionExpired", () => forget)
+          )
+          yield* finish(video)
+          return video
+        })
+    )
+    return Stream.tap(upload, (event) => event._tag === "Uploaded" ? taken : Effect.void)
   }))
-
-const keyOf = (name: string, fingerprint: Fingerprint): Effect.Effect<string, never, PandaClient.PandaClient> =>
-  Effect.gen(function*() {
-    const { credentials: { baseUrl, cloudId } } = yield* PandaClient.PandaClient
-    return UploadStore.keyOf(name, fingerprint, { baseUrl, cloudId: (yield* PandaClient.CurrentCloud) ?? cloudId })
-  })
 
 /**
  * Ends an upload for good: the server throws away what it has, and the `UploadStore`, where there is one, its state. An
@@ -200,7 +216,7 @@ export const abort = (
       )
     )
     const store = yield* Effect.serviceOption(UploadStore.UploadStore)
-    if (Option.isSome(store)) yield* store.value.remove(yield* keyOf(state.name, state.fingerprint))
+    if (Option.isSome(store)) yield* store.value.remove(yield* keeping.keyOf(state))
   }).pipe(transforming(options), observed("Upload.abort", state.name))
 
 /**
@@ -271,9 +287,13 @@ export const many = <S extends UploadSource.Any, R = PandaClient.PandaClient>(
       Stream.suspend(() => {
         const file: File = { acknowledged: 0, size: 0 }
         let [uploaded, cancelled] = [false, false]
-        const events = Stream.map(upload(source, each), (event): Told<S> => {
-          uploaded ||= event._tag === "Uploaded"
-          return { file, told: { _tag: "Event", source, event } }
+        const events = Stream.flatMap(upload(source, each), (event): Stream.Stream<Told<S>> => {
+          const told: Told<S> = { file, told: { _tag: "Event", source, event } }
+          if (event._tag !== "Uploaded") return Stream.succeed(told)
+          uploaded = true
+          // An upload ends well only if whoever is told of it has no trouble with that.
+          return Stream.unwrap(Effect.map(Deferred.make<void>(), (taken) =>
+            Stream.concat(Stream.succeed({ ...told, taken }), Stream.drain(Deferred.await(taken)))))
         })
         const cancellable = cancel === undefined ? events : Stream.concat(
           Stream.interruptWhen(
@@ -300,10 +320,15 @@ export const many = <S extends UploadSource.Any, R = PandaClient.PandaClient>(
     return Stream.fromIterable(sources).pipe(
       Stream.flatMap(one, { concurrency, bufferSize: 1 }),
       // Counted in the order in which it is told, which is not the one in which it happened to several files.
-      Stream.mapAccum(none, (before, { file, told }) => {
+      Stream.mapAccum(none, (before, { file, taken, told }) => {
         const totals = count(before, file, told)
-        return [totals, { ...told, totals }]
+        return [totals, { event: { ...told, totals }, taken }]
       }),
+      Stream.flatMap(({ event, taken }): Stream.Stream<ManyEvent<S>> =>
+        taken === undefined
+          ? Stream.succeed(event)
+          : Stream.concat(Stream.succeed(event), Stream.drain(Deferred.succeed(taken, undefined)))
+      ),
       Stream.provideService(bandwidth.CurrentBandwidth, shared)
     )
   }))
@@ -319,6 +344,8 @@ interface File {
 
 interface Told<S extends UploadSource.Any> {
   readonly file: File
+  /** Waits to be told that it was taken. */
+  readonly taken?: Deferred.Deferred<void>
   readonly told: WithoutTotals<ManyEvent<S>>
 }
 
@@ -471,6 +498,7 @@ export const video = <E, R>(upload: Stream.Stream<UploadEvent, E, R>): Effect.Ef
  * @category destructors
  */
 export const describe: (event: UploadEvent) => string = UploadEvent.$match({
+  Waiting: () => "The same upload is under way elsewhere; waiting for it",
   Started: ({ state }) => `Uploading ${inLine(state.name)}, ${bytes(state.fingerprint.size)}`,
   Resumed: ({ state }) =>
     `Resuming ${inLine(state.name)} at ${bytes(state.acknowledged)} of ${bytes(state.fingerprint.size)}`,
@@ -501,6 +529,7 @@ const bytes = (count: number): string => {
 
 /** The ways to run an upload, once its source is open. */
 interface Ways {
+  readonly emit: (event: UploadEvent) => Effect.Effect<void>
   readonly fingerprint: Effect.Effect<Fingerprint, UploadError>
   readonly begin: Running
   readonly goOn: (state: UploadState) => Running
@@ -540,6 +569,7 @@ const events = (
         emit
       })
       const video = yield* choose({
+        emit,
         fingerprint: UploadSource.fingerprint(source, handle),
         begin: Effect.gen(function*() {
           const state = yield* open(options)

@@ -7,6 +7,7 @@
 import * as Schema from "effect/Schema"
 import * as creation from "./internal/model/creation.js"
 import * as json from "./internal/model/json.js"
+import { Video } from "./internal/model/video.js"
 import { isLocation } from "./internal/upload/decision.js"
 
 /**
@@ -68,6 +69,27 @@ export const Location = Schema.Redacted(
 )
 
 /**
+ * What came of an upload that is done.
+ *
+ * @since 0.2.0
+ * @category models
+ */
+export interface Finished extends Schema.Schema.Type<typeof Finished> {}
+
+/**
+ * The end of an upload in JSON.
+ *
+ * @since 0.2.0
+ * @category schemas
+ */
+export const Finished = Schema.Struct({
+  video: Video,
+  at: Schema.DateTimeUtc,
+  /** Until when the video is given instead of uploading again; absent until whoever uploaded has taken it. */
+  until: Schema.optional(Schema.DateTimeUtc)
+})
+
+/**
  * The state of an upload. In memory the location is redacted, because whoever knows it can write to the session;
  * encoded it is plain, so keep the encoded form where only its owner can read it.
  *
@@ -93,7 +115,9 @@ export const UploadState = Schema.Struct({
   /** Bytes that the server has acknowledged; the next byte to send. */
   acknowledged: Schema.NonNegativeInt,
   created: Schema.DateTimeUtc,
-  options: SessionOptions
+  options: SessionOptions,
+  /** Present once there is a video: only an `UploadStore` keeps the state until that was taken. */
+  finished: Schema.optional(Finished)
 }).pipe(Schema.filter(({ acknowledged, fingerprint }) =>
   acknowledged <= fingerprint.size ||
   { path: ["acknowledged"], message: `is beyond the size, ${fingerprint.size}` }

@@ -3,6 +3,17 @@
  *
  * A store that fails does not stop an upload: it is reported in the log, and the upload goes on without.
  *
+ * Of all who want the same upload one has its lock. Who has it shows every third of the `lease` that it is alive; who
+ * was not heard of for a whole one is taken for dead, and another may follow. Whoever was taken for dead and comes back
+ * stops with `PandaUploadLocked` before its next request, and writes nothing. What each backend can promise of that:
+ *
+ * - `SqlUploadStore.layer`: all of it. Each step is one statement, on the database's clock.
+ * - `layerFileSystem`: all of it, unless a process stands still for a whole lease between two steps that belong
+ *   together, the look at the lock and the write; then that one write may still come. Locks are files that only one can
+ *   create; no two hosts' clocks are compared, so a directory may be shared.
+ * - `layer`: the same within a process. A `KeyValueStore` cannot write only what is not there yet, so two processes that
+ *   begin in the same moment may both be let in; both notice with the next request, and one stops.
+ *
  * @since 0.1.0
  */
 import type { PlatformError } from "@effect/platform/Error"
@@ -13,17 +24,46 @@ import * as Arr from "effect/Array"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as DateTime from "effect/DateTime"
+import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Encoding from "effect/Encoding"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Random from "effect/Random"
+import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as json from "./internal/model/json.js"
+import type { Contender, Holder, Records } from "./internal/store/records.js"
+import * as textRecords from "./internal/store/textRecords.js"
+import type { Auth } from "./Credentials.js"
 import { PandaUploadLocked } from "./PandaError.js"
 import * as UploadState from "./UploadState.js"
+
+export {
+  /**
+   * Somebody who wants a lock, gets it, keeps it, and gives it back.
+   *
+   * @since 0.2.0
+   * @category models
+   */
+  type Contender,
+  /**
+   * What can be seen of who has a lock.
+   *
+   * @since 0.2.0
+   * @category models
+   */
+  type Holder,
+  /**
+   * Texts under keys, each with a lock. Every function is one step as far as the backend can do it in one.
+   *
+   * @since 0.2.0
+   * @category models
+   */
+  type Records
+}
 
 /**
  * The store of unfinished uploads; `Upload.startOrResume` needs it.
@@ -41,30 +81,60 @@ export class UploadStore extends Context.Tag("effect-panda/UploadStore")<UploadS
  */
 export declare namespace UploadStore {
   /**
-   * What a store does. `keyOf` makes the keys.
+   * What a store does. `keyOf` makes the keys. Who passes a lock writes only for as long as it has that, and fails
+   * afterwards; without one it writes in any case.
    *
    * @since 0.1.0
    * @category models
    */
   export interface Service {
-    /** The state under a key. One that cannot be read is reported, set aside, and none. */
-    readonly get: (key: string) => Effect.Effect<Option.Option<UploadState.UploadState>>
-    readonly set: (key: string, state: UploadState.UploadState) => Effect.Effect<void>
-    readonly remove: (key: string) => Effect.Effect<void>
+    /**
+     * The state under a key. One that cannot be read is reported, set aside without its content, and none; one that a
+     * newer version of this library wrote is left alone.
+     */
+    readonly get: (key: string) => Effect.Effect<Option.Option<UploadState.UploadState>, PandaUploadLocked>
+    readonly set: (key: string, state: UploadState.UploadState, lock?: Lock) => Effect.Effect<void, PandaUploadLocked>
+    readonly remove: (key: string, lock?: Lock) => Effect.Effect<void, PandaUploadLocked>
     /** All states that can be read. */
     readonly list: Effect.Effect<ReadonlyArray<Entry>>
-    /** Removes what began longer ago, and tells how many. The sessions themselves are Panda's to end. */
+    /**
+     * Removes what began longer ago and nobody is at, what is finished and was kept for long enough, and what the dead
+     * left behind. Tells how many states. The sessions themselves are Panda's to end.
+     */
     readonly prune: (olderThan: Duration.DurationInput) => Effect.Effect<number>
     /**
-     * Keeps other processes from the key for as long as the scope is open. A process that died without leaving keeps
-     * it for the length of the lease, so that long this waits at most; then it fails.
+     * Keeps others from the key for as long as the scope is open. Waits for as long as whoever has it may be dead; fails
+     * as soon as that one shows that it is not. `waiting` runs if there is somebody to wait for.
      */
-    readonly lock: (key: string, name: string) => Effect.Effect<void, PandaUploadLocked, Scope.Scope>
+    readonly lock: (
+      key: string,
+      name: string,
+      waiting?: Effect.Effect<void>
+    ) => Effect.Effect<Lock, PandaUploadLocked, Scope.Scope>
   }
 }
 
 /**
- * An unfinished upload under its key.
+ * A lock that was had; whether it still is, only a look can tell.
+ *
+ * @since 0.2.0
+ * @category models
+ */
+export interface Lock {
+  /** A name that nobody else has; undefined where the store failed, and the upload goes on without a lock. */
+  readonly owner: string | undefined
+  /** Looks, and fails if it was lost. */
+  readonly check: Effect.Effect<void, PandaUploadLocked>
+  /** Fails as soon as it is known that it was lost. */
+  readonly lost: Effect.Effect<never, PandaUploadLocked>
+  /** Says that it was lost. */
+  readonly lose: Effect.Effect<never, PandaUploadLocked>
+  /** Whether others wait for it. */
+  readonly wanted: Effect.Effect<boolean>
+}
+
+/**
+ * An upload under its key: unfinished, or finished and kept.
  *
  * @since 0.1.0
  * @category models
@@ -81,12 +151,15 @@ export interface Entry {
  * @category models
  */
 export interface Options {
-  /** How long a process that died keeps others from its uploads; 15 seconds by default. */
+  /**
+   * How long a process that died keeps others from its uploads; 15 seconds by default, one second at least and a day
+   * at most, whatever is asked for. Who waits takes the longer one of its own and the holder's.
+   */
   readonly lease?: Duration.DurationInput | undefined
 }
 
 /**
- * What a store is made of: text under keys, which can be listed. `create` writes only if there is nothing yet, and
+ * What a store can be made of: text under keys, which can be listed. `create` writes only if there is nothing yet, and
  * tells whether it did; a backend that cannot do this in one step does its best.
  *
  * @since 0.1.0
@@ -100,24 +173,40 @@ export interface Backend {
   readonly keys: Effect.Effect<ReadonlyArray<string>, PlatformError>
 }
 
-const STATE = ".json"
-const ASIDE = ".unreadable"
-const LOCK = ".lock"
-
-const Lease = json.parsed(
-  Schema.Struct({ owner: Schema.String.pipe(Schema.pattern(/^[\w-]{1,64}$/)), until: Schema.Number })
-)
-
 /**
- * A store over a backend of your own, such as a table of a database.
+ * A store over a backend of your own that keeps texts under keys.
  *
  * @since 0.1.0
  * @category constructors
  */
-export const make = (backend: Backend, options: Options = {}): UploadStore.Service => {
-  const lease = Duration.toMillis(options.lease ?? "15 seconds")
+export const make = (backend: Backend, options?: Options): UploadStore.Service =>
+  fromRecords(textRecords.make(backend), options)
 
-  const degraded = <A>(what: string, instead: A) => (effect: Effect.Effect<A, PlatformError>): Effect.Effect<A> =>
+/** Neither so short that keeping it is all a process does, nor so long that the dead are never followed. */
+const leaseOf = ({ lease = "15 seconds" }: Options): Duration.Duration =>
+  Duration.clamp(Duration.decode(lease), { minimum: "1 second", maximum: "1 day" })
+
+const operation = "Upload.startOrResume"
+
+/** What is known of a state that a newer version of this library wrote. */
+const Newer = json.parsed(Schema.Struct({
+  version: Schema.Int.pipe(Schema.greaterThan(1)),
+  name: Schema.optional(Schema.Unknown)
+}))
+
+/**
+ * A store over a backend of your own that knows locks, such as a table of a database.
+ *
+ * @since 0.2.0
+ * @category constructors
+ */
+export const fromRecords = <E extends { readonly message: string }>(
+  records: Records<E>,
+  options: Options = {}
+): UploadStore.Service => {
+  const lease = leaseOf(options)
+
+  const degraded = <A>(what: string, instead: A) => <R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, never, R> =>
     Effect.catchAll(
       effect,
       (error) =>
@@ -127,121 +216,146 @@ export const make = (backend: Backend, options: Options = {}): UploadStore.Servi
         )
     )
 
-  const get: UploadStore.Service["get"] = (key) =>
+  /** What is under a key; of what cannot be read not even a part is kept, since a part may hold the location. */
+  const read = (key: string) =>
     Effect.gen(function*() {
-      const text = yield* backend.get(`${key}${STATE}`)
-      if (Option.isNone(text)) return Option.none()
-      const state = Schema.decodeOption(UploadState.Json)(text.value)
-      if (Option.isNone(state)) {
-        yield* Effect.logWarning(`UploadStore: ${key} cannot be read and is set aside as ${key}${ASIDE}`)
-        yield* backend.set(`${key}${ASIDE}`, text.value)
-        yield* backend.remove(`${key}${STATE}`)
+      const text = yield* degraded("read a state", Option.none<string>())(records.read(key))
+      if (Option.isNone(text)) return undefined
+      const state = Schema.decodeEither(UploadState.Json)(text.value)
+      if (state._tag === "Right") return state.right
+      const newer = Schema.decodeOption(Newer)(text.value)
+      if (Option.isSome(newer)) {
+        const { name } = newer.value
+        return new PandaUploadLocked({ operation, file: typeof name === "string" ? name : key, reason: "Newer" })
       }
-      return state
-    }).pipe(degraded("read a state", Option.none()))
+      yield* Effect.logWarning(`UploadStore: ${key} cannot be read and is set aside as ${key}.unreadable`)
+      const problem = state.left.message
+      const note = JSON.stringify({
+        problem,
+        length: text.value.length,
+        at: yield* Effect.map(DateTime.now, DateTime.formatIso)
+      })
+      yield* degraded<void>("set a state aside", undefined)(records.setAside(key, note))
+      return undefined
+    })
 
-  const set: UploadStore.Service["set"] = (key, state) =>
-    Effect.flatMap(Effect.orDie(Schema.encode(UploadState.Json)(state)), (text) => backend.set(`${key}${STATE}`, text))
-      .pipe(
-        degraded<void>("save a state", undefined)
-      )
+  const get: UploadStore.Service["get"] = (key) =>
+    Effect.flatMap(
+      read(key),
+      (found) => found instanceof PandaUploadLocked ? Effect.fail(found) : Effect.succeed(Option.fromNullable(found))
+    )
 
-  const remove: UploadStore.Service["remove"] = (key) =>
-    degraded<void>("remove a state", undefined)(backend.remove(`${key}${STATE}`))
+  /** A write that is refused tells that the lock was lost. */
+  const writing = (what: string, lock: Lock | undefined, write: Effect.Effect<boolean, E>) =>
+    Effect.flatMap(degraded(what, true)(write), (written) => written || lock === undefined ? Effect.void : lock.lose)
+
+  const set: UploadStore.Service["set"] = (key, state, lock) =>
+    Effect.flatMap(
+      Effect.orDie(Schema.encode(UploadState.Json)(state)),
+      (text) => writing("save a state", lock, records.write(key, text, lock?.owner))
+    )
+
+  const remove: UploadStore.Service["remove"] = (key, lock) =>
+    writing("remove a state", lock, records.remove(key, lock?.owner))
 
   const list: UploadStore.Service["list"] = Effect.gen(function*() {
-    const keys = (yield* degraded("list the states", Arr.empty<string>())(
-      Effect.map(backend.keys, Arr.fromIterable)
-    )).filter((key) => key.endsWith(STATE)).map((key) => key.slice(0, -STATE.length))
-    const states = yield* Effect.forEach(
-      keys,
-      (key) => Effect.map(get(key), Option.map((state): Entry => ({ key, state })))
+    const keys = yield* degraded("list the states", Arr.empty<string>())(Effect.map(records.keys, Arr.fromIterable))
+    const entries = yield* Effect.forEach(keys, (key) => Effect.map(read(key), (state) => ({ key, state })))
+    return entries.flatMap(({ key, state }) =>
+      state === undefined || state instanceof PandaUploadLocked ? [] : [{ key, state }]
     )
-    return Arr.getSomes(states)
   })
 
   const prune: UploadStore.Service["prune"] = (olderThan) =>
     Effect.gen(function*() {
-      const limit = DateTime.subtractDuration(yield* DateTime.now, olderThan)
-      const old = (yield* list).filter(({ state }) => DateTime.lessThan(state.created, limit))
-      yield* Effect.forEach(old, ({ key }) => remove(key))
-      return old.length
+      const now = yield* DateTime.now
+      const limit = DateTime.subtractDuration(now, olderThan)
+      const old = (yield* list).filter(({ state: { created, finished } }) =>
+        DateTime.lessThan(finished?.at ?? created, limit) ||
+        (finished?.until !== undefined && DateTime.lessThanOrEqualTo(finished.until, now))
+      )
+      const removed = yield* Effect.forEach(old, ({ key }) => degraded("remove a state", false)(records.forget(key)))
+      yield* degraded<void>("clear up", undefined)(records.sweep(limit))
+      return removed.filter((removed) => removed).length
     })
 
-  const lock: UploadStore.Service["lock"] = (key, name) =>
+  const lock: UploadStore.Service["lock"] = (key, name, waiting = Effect.void) =>
     Effect.gen(function*() {
-      const file = `${key}${LOCK}`
-      const owner = String(yield* Random.nextInt)
-      const began = yield* Clock.currentTimeMillis
-      const text = Effect.flatMap(Clock.currentTimeMillis, (now) =>
-        Effect.orDie(Schema.encode(Lease)({ owner, until: now + lease })))
-
-      /** A lock that was made just now may have no text yet: it counts for as long as any. */
-      const unreadable = { owner: "", until: began + lease }
-      const holder = (file: string) =>
-        Effect.map(
-          backend.get(file),
-          Option.map((text) =>
-            Option.getOrElse(Schema.decodeOption(Lease)(text), () => unreadable)
-          )
-        )
-      const heldBy = (owner: string) => Effect.map(holder(file), Option.exists((held) => held.owner === owner))
-
-      const claim = (file: string): Effect.Effect<boolean, PlatformError> =>
-        Effect.gen(function*() {
-          if (yield* backend.create(file, yield* text)) return true
-          const dead = yield* holder(file)
-          if (Option.isNone(dead) || dead.value.until > (yield* Clock.currentTimeMillis)) return false
-          // Of all who find the holder dead, one may follow it; and by then another may have done so already.
-          const succession = `${file}.${dead.value.owner}`
-          if (!(yield* claim(succession))) return false
-          const vacant = Option.exists(yield* holder(file), (held) => held.owner === dead.value.owner)
-          if (vacant) yield* backend.set(file, yield* text)
-          yield* backend.remove(succession)
-          return vacant
-        })
-      const limit = began + lease * 1.2
-      const wait: Effect.Effect<boolean, PlatformError> = Effect.flatMap(
-        Effect.uninterruptible(claim(file)),
-        (claimed) =>
-          claimed
-            ? Effect.succeed(true)
-            : Effect.flatMap(
-              Clock.currentTimeMillis,
-              (now) => now >= limit ? Effect.succeed(false) : Effect.zipRight(Effect.sleep(lease / 10), wait)
-            )
+      const owner = yield* Effect.map(
+        Effect.replicateEffect(Random.nextIntBetween(0, 2 ** 32), 4),
+        (parts) => parts.map((part) => part.toString(16).padStart(8, "0")).join("")
       )
+      const contender = records.contend(key, owner, lease)
 
-      yield* Effect.addFinalizer(() =>
-        degraded<void>("unlock an upload", undefined)(
-          Effect.asVoid(Effect.whenEffect(backend.remove(file), heldBy(owner)))
-        )
-      )
-      const claimed = yield* degraded<boolean | undefined>("lock an upload", undefined)(wait)
-      if (claimed === false) return yield* new PandaUploadLocked({ operation: "Upload.startOrResume", file: name })
-      if (claimed === undefined) return
+      yield* Effect.addFinalizer(() => degraded<void>("unlock an upload", undefined)(contender.leave))
+      const taken = yield* degraded<boolean | undefined>("lock an upload", undefined)(wait(contender, lease, waiting))
+      if (taken === false) return yield* new PandaUploadLocked({ operation, file: name })
+      if (taken === undefined) return unlocked
 
-      const renew = Effect.gen(function*() {
-        const held = yield* heldBy(owner)
-        if (held) yield* backend.set(file, yield* text)
-        else yield* Effect.logWarning(`UploadStore: ${key} was not kept locked in time, and another process has it now`)
-        return held
-      })
-      yield* degraded("keep an upload locked", true)(renew).pipe(
-        Effect.uninterruptible,
-        Effect.delay(lease / 3),
-        Effect.repeat({ while: (held) => held }),
+      const loss = yield* Deferred.make<never, PandaUploadLocked>()
+      const error = new PandaUploadLocked({ operation, file: name, reason: "Lost" })
+      const lose = Effect.flatMap(Deferred.fail(loss, error), (news) =>
+        news
+          ? Effect.logWarning(`UploadStore: ${key} was not kept locked in time, and another process has it now`)
+          : Effect.void).pipe(Effect.zipRight(error))
+      const look = (look: Effect.Effect<boolean, E>): Effect.Effect<void, PandaUploadLocked> =>
+        Effect.flatMap(Deferred.isDone(loss), (lost) =>
+          lost
+            ? error
+            : Effect.flatMap(degraded("keep an upload locked", true)(look), (ours) => ours ? Effect.void : lose))
+
+      yield* Effect.uninterruptible(look(contender.renew)).pipe(
+        Effect.delay(Duration.times(lease, 1 / 3)),
+        Effect.forever,
+        Effect.ignore,
         Effect.forkScoped
       )
+      return {
+        owner,
+        lose,
+        lost: Deferred.await(loss),
+        check: look(contender.holds),
+        wanted: degraded("look who waits", false)(contender.wanted)
+      }
     })
 
   return { get, set, remove, list, prune, lock }
 }
 
+/** Where there is no lock to be had. */
+const unlocked: Lock = {
+  owner: undefined,
+  check: Effect.void,
+  lost: Effect.never,
+  lose: Effect.never,
+  wanted: Effect.succeed(false)
+}
+
+/** Until the lock is ours (true), or whoever has it has shown to be alive (false). */
+const wait = <E>(
+  contender: Contender<E>,
+  lease: Duration.Duration,
+  waiting: Effect.Effect<void>
+): Effect.Effect<boolean, E> =>
+  Effect.gen(function*() {
+    let watched: Holder & { readonly since: bigint } | undefined
+    for (;;) {
+      const attempt = yield* Effect.uninterruptible(contender.attempt)
+      if (Option.isNone(attempt)) return true
+      const held = attempt.value
+      const now = yield* Clock.currentTimeNanos
+      if (watched === undefined) yield* waiting
+      if (watched?.owner !== held.owner) watched = { ...held, since: now }
+      else if (watched.sign !== held.sign) return false
+      // Dead, and yet it cannot be followed.
+      else if (now - watched.since > Duration.unsafeToNanos(Duration.max(lease, held.lease)) * 3n) return false
+      yield* Effect.sleep(Duration.times(lease, 1 / 10))
+    }
+  })
+
 /**
- * Over any `KeyValueStore`, under a prefix of its own. Such a store has no way to write only what is not there yet, so
- * two processes that begin the same upload in the same moment may both be let in: where that can be, prefer
- * `layerFileSystem`.
+ * Over any `KeyValueStore`, under a prefix of its own. What that can promise stands at the head of this page: where
+ * several processes upload, prefer `layerFileSystem`.
  *
  * @since 0.1.0
  * @category layers
@@ -332,7 +446,7 @@ export const layerFileSystem = (
         set: (key, value) =>
           Effect.gen(function*() {
             yield* prepare
-            const aside = `${at(key)}.${yield* Random.nextInt}.new`
+            const aside = `${at(key)}.${yield* Clock.currentTimeMillis}-${yield* Random.nextInt}.new`
             yield* Effect.zipRight(
               fs.writeFileString(aside, value, { mode: 0o600 }),
               fs.rename(aside, at(key))
@@ -352,7 +466,21 @@ export const layerFileSystem = (
   )
 
 /**
- * The key of an upload: what it reads, and the cloud that it goes to. Says nothing of either.
+ * Where an upload goes to, and as whom.
+ *
+ * @since 0.2.0
+ * @category keys
+ */
+export interface Destination {
+  readonly baseUrl: string
+  readonly cloudId: string | undefined
+  /** A token stands for a cloud and an access key for an account, where no cloud is named too. */
+  readonly auth?: Auth | undefined
+}
+
+/**
+ * The key of an upload: what it reads, where it goes to and as whom, and what is to be made of it. So the same file with
+ * other settings is another upload. Says nothing of any of them: it is a digest.
  *
  * @since 0.1.0
  * @category keys
@@ -360,13 +488,22 @@ export const layerFileSystem = (
 export const keyOf = (
   name: string,
   fingerprint: UploadState.Fingerprint,
-  destination: { readonly baseUrl: string; readonly cloudId: string | undefined }
+  { auth, baseUrl, cloudId }: Destination,
+  { path_format, payload, profiles, use_all_profiles }: UploadState.SessionOptions = {}
 ): string =>
-  Encoding.encodeHex(sha256(new TextEncoder().encode(JSON.stringify([
+  digest([
     name,
     fingerprint.size,
     fingerprint.modified === undefined ? null : DateTime.toEpochMillis(fingerprint.modified),
     fingerprint.digest,
-    destination.baseUrl,
-    destination.cloudId ?? null
-  ]))))
+    baseUrl,
+    cloudId ?? null,
+    auth === undefined ? null : auth._tag === "Keys" ? auth.accessKey : digest(["token", Redacted.value(auth.token)]),
+    // In any order they ask for the same.
+    profiles === undefined ? null : profiles.length === 0 ? ["none"] : Arr.dedupe(Arr.ensure(profiles)).sort(),
+    use_all_profiles === true,
+    path_format ?? null,
+    payload ?? null
+  ])
+
+const digest = (value: unknown): string => Encoding.encodeHex(sha256(new TextEncoder().encode(JSON.stringify(value))))

@@ -2,10 +2,11 @@ import * as FileSystem from "@effect/platform/FileSystem"
 import { SystemError } from "@effect/platform/Error"
 import * as KeyValueStore from "@effect/platform/KeyValueStore"
 import { assert, describe, expectTypeOf, it } from "@effect/vitest"
-import { Effect, Fiber, Layer, Option, Redacted, Schedule, type Stream, TestClock } from "effect"
+import { DateTime, Effect, Fiber, Layer, Option, Redacted, Schedule, Stream, TestClock } from "effect"
 import * as Clouds from "effect-panda/Clouds"
 import * as PandaClient from "effect-panda/PandaClient"
 import { Fault } from "effect-panda/PandaEmulator"
+import { PandaUploadLocked } from "effect-panda/PandaError"
 import * as Upload from "effect-panda/Upload"
 import * as UploadSource from "effect-panda/UploadSource"
 import type { UploadState } from "effect-panda/UploadState"
@@ -137,15 +138,17 @@ describe("Upload.startOrResume", () => {
       assert.strictEqual(yield* creations, 1)
     }))
 
-  /** A process whose storage no longer hears of it once it is killed. */
+  /** A process whose storage no longer hears of it once it is killed, and not for as long as it sleeps. */
   const processOver = (shared: KeyValueStore.KeyValueStore) => {
     let killed = false
+    const asleep = Effect.unsafeMakeLatch(true)
     const alive = <A, E>(effect: Effect.Effect<A, E>, instead: A) =>
-      Effect.suspend(() => killed ? Effect.succeed(instead) : effect)
+      Effect.zipRight(asleep.await, Effect.suspend(() => killed ? Effect.succeed(instead) : effect))
     const layer = Layer.provide(
       UploadStore.layer(),
       Layer.succeed(KeyValueStore.KeyValueStore, {
         ...shared,
+        get: (key) => Effect.zipRight(asleep.await, shared.get(key)),
         set: (key, value) => alive(shared.set(key, value), undefined),
         remove: (key) => alive(shared.remove(key), undefined)
       })
@@ -154,7 +157,9 @@ describe("Upload.startOrResume", () => {
       layer,
       kill: Effect.sync(() => {
         killed = true
-      })
+      }),
+      sleep: asleep.close,
+      wake: asleep.open
     }
   }
 
@@ -273,6 +278,208 @@ describe("Upload.startOrResume", () => {
       assert.strictEqual(yield* creations, 1)
       assert.deepStrictEqual(yield* entries, [])
       yield* arrived(bytesOf(5000))
+    }))
+
+  bare(
+    "who was taken for dead stops before its next request, and touches nothing of its successor's",
+    () =>
+      Effect.gen(function*() {
+        const shared = yield* KeyValueStore.KeyValueStore
+        yield* inject({ route: "chunk", fault: Fault.delayAnswer("4 seconds"), times: Infinity })
+        const upload = Upload.startOrResume(sourceOf(20 * CHUNK), options)
+        const [first, second] = [processOver(shared), processOver(shared)]
+        const one = yield* Effect.provide(watch(upload), first.layer)
+        yield* TestClock.adjust("10 seconds")
+        yield* first.sleep
+        const other = yield* Effect.provide(watch(upload), second.layer)
+        yield* TestClock.adjust("30 seconds")
+        assert.deepStrictEqual(other.events.map(({ _tag }) => _tag).slice(0, 2), ["Waiting", "Resumed"])
+        const before = yield* requests
+        const texts = (layer: typeof first.layer) => Effect.provide(entries, layer)
+        const kept = yield* texts(second.layer)
+        yield* first.wake
+        const error = failureOf(yield* Fiber.join(one.fiber))
+        assert.strictEqual(error._tag, "PandaUploadLocked")
+        assert.match(error.message, /movie\.mp4 was taken over by another process.*Leave it to that one/)
+        assert.deepStrictEqual(yield* requests, before)
+        assert.deepStrictEqual(yield* texts(second.layer), kept)
+        yield* TestClock.adjust("10 minutes")
+        yield* Fiber.join(other.fiber)
+        assert.strictEqual(yield* creations, 1)
+        assert.deepStrictEqual(yield* texts(second.layer), [])
+        yield* arrived(bytesOf(20 * CHUNK))
+      }).pipe(Effect.provide(KeyValueStore.layerMemory))
+  )
+
+  scenario(
+    "gives the second of two at once the video of the first, and says that it waits",
+    () =>
+      Effect.gen(function*() {
+        yield* inject({ route: "chunk", fault: Fault.delayAnswer("1 second"), times: Infinity })
+        const upload = Upload.startOrResume(sourceOf(2500), options)
+        const uploads = yield* Effect.replicateEffect(watch(upload), 3)
+        yield* TestClock.adjust("1 minute")
+        const videos = yield* Effect.forEach(uploads, ({ fiber }) => Effect.flatten(Fiber.join(fiber)))
+        assert.strictEqual(new Set(videos.map(({ id }) => id)).size, 1)
+        assert.strictEqual(yield* creations, 1)
+        const told = uploads.map(({ events }) =>
+          events.map(({ _tag }) => _tag).filter((tag) => tag !== "Progress").join(" ")
+        )
+        assert.deepStrictEqual(told.sort(), [
+          "Started Uploaded",
+          "Waiting Resumed Uploaded",
+          "Waiting Resumed Uploaded"
+        ])
+        assert.deepStrictEqual(yield* entries, [])
+        yield* notLocked
+        yield* arrived(bytesOf(2500))
+      })
+  )
+
+  scenario("goes on with the upload of another that fails while it is waited for", () =>
+    Effect.gen(function*() {
+      yield* inject({ route: "chunk", fault: Fault.delay("1 second"), times: Infinity })
+      yield* inject({ route: "chunk", fault: Fault.status(403), skip: 1 })
+      const upload = Upload.startOrResume(sourceOf(2500), options)
+      const [first, second] = yield* Effect.replicateEffect(watch(upload), 2)
+      yield* TestClock.adjust("1 minute")
+      assert.strictEqual(failureOf(yield* Fiber.join(first!.fiber))._tag, "PandaUploadRejected")
+      yield* Effect.flatten(Fiber.join(second!.fiber))
+      assert.strictEqual(second!.events[0]?._tag, "Waiting")
+      yield* arrived(bytesOf(2500))
+    }))
+
+  const consumers: Record<string, Effect.Effect<never, string>> = {
+    "fails": Effect.fail("the database is away"),
+    "dies": Effect.die("on purpose"),
+    "is interrupted": Effect.interrupt
+  }
+  for (const [what, over] of Object.entries(consumers)) {
+    for (const by of ["alone", "with many"]) {
+      scenario(`finds the video again, ${by}, if who records it ${what}`, () =>
+        Effect.gen(function*() {
+          const source = sourceOf(2500)
+          const upload = by === "alone"
+            ? Upload.startOrResume(source, options)
+            : Upload.many([source], { ...options, upload: Upload.startOrResume }).pipe(
+              Stream.filterMap((told) => told._tag === "Event" ? Option.some(told.event) : Option.none())
+            )
+          const recorded: Array<string> = []
+          const record = (event: Upload.UploadEvent) =>
+            event._tag === "Uploaded" ? Effect.sync(() => recorded.push(event.video.id)) : Effect.void
+          for (let run = 0; run < 2; run++) {
+            const exit = yield* Effect.exit(
+              Stream.runForEach(upload, (event) =>
+                Effect.zipRight(record(event), event._tag === "Uploaded" ? over : Effect.void))
+            )
+            assert.strictEqual(exit._tag, "Failure")
+            yield* notLocked
+          }
+          const count = (yield* requests).length
+          yield* Stream.runForEach(upload, record)
+          assert.strictEqual((yield* requests).length, count)
+          assert.lengthOf(recorded, 3)
+          assert.strictEqual(new Set(recorded).size, 1)
+          assert.deepStrictEqual(yield* entries, [])
+          // What has been taken is not there for ever.
+          yield* Stream.runForEach(upload, record)
+          assert.strictEqual(new Set(recorded).size, 2)
+          assert.strictEqual(yield* creations, 2)
+        }))
+    }
+  }
+
+  scenario("keeps nothing of a video that was taken by who then takes no more", () =>
+    Effect.gen(function*() {
+      yield* Stream.runDrain(
+        Stream.takeUntil(Upload.startOrResume(sourceOf(2500), options), ({ _tag }) => _tag === "Uploaded")
+      )
+      assert.deepStrictEqual(yield* entries, [])
+    }))
+
+  scenario("finds the video again for as long as it is told to keep it", () =>
+    Effect.gen(function*() {
+      const upload = Upload.startOrResume(sourceOf(2500), { ...options, keepFinished: "1 day" })
+      const { video } = yield* succeed(upload)
+      const [entry] = yield* entries
+      assert.strictEqual(entry?.state.finished?.video.id, video.id)
+      assert.notInclude(Redacted.value(entry!.state.location), "session")
+      const again = yield* succeed(upload)
+      assert.deepStrictEqual(again.video, video)
+      assert.deepStrictEqual(again.events.map(({ _tag }) => _tag), ["Resumed", "Uploaded"])
+      assert.strictEqual(yield* creations, 1)
+      yield* TestClock.adjust("1 day")
+      const later = yield* succeed(upload)
+      assert.notStrictEqual(later.video.id, video.id)
+      assert.strictEqual(yield* creations, 2)
+      const { prune } = yield* store
+      assert.strictEqual(yield* prune("7 days"), 0)
+      yield* TestClock.adjust("1 day")
+      assert.strictEqual(yield* prune("7 days"), 1)
+      assert.deepStrictEqual(yield* entries, [])
+    }))
+
+  const settings: Record<string, Upload.Options> = {
+    profiles: { ...options, profiles: ["webm"] },
+    use_all_profiles: { chunkSize: CHUNK, use_all_profiles: true },
+    path_format: { ...options, path_format: "mine/:id" },
+    payload: { ...options, payload: "mine" }
+  }
+  for (const [what, other] of Object.entries(settings)) {
+    scenario(`is another upload with another ${what}`, () =>
+      Effect.gen(function*() {
+        yield* inject({ route: "chunk", fault: Fault.stall, skip: 1 })
+        yield* runFor("1 seconds", Upload.startOrResume(sourceOf(2500), options))
+        const { events } = yield* succeed(Upload.startOrResume(sourceOf(2500), other))
+        assert.strictEqual(events[0]?._tag, "Started")
+        const created = (yield* requests).filter(({ route }) => route === "create").map(({ parameters }) => parameters)
+        assert.strictEqual(created[0]!["profiles"], "h264")
+        assert.strictEqual(String(created[1]![what]), String(other[what as keyof Upload.Options]))
+        yield* succeed(Upload.startOrResume(sourceOf(2500), options))
+        assert.strictEqual(yield* creations, 2)
+        assert.deepStrictEqual(yield* entries, [])
+      }))
+  }
+
+  scenario("keeps a source that has changed on its way under what it is now", () =>
+    Effect.gen(function*() {
+      let modified = DateTime.unsafeMake(1)
+      const bytes = bytesOf(3500)
+      const source: UploadSource.UploadSource = {
+        _tag: "Rewindable",
+        name: "movie.mp4",
+        open: Effect.map(UploadSource.fromBytes(bytes, { name: "movie.mp4" }).open, (handle) => ({
+          ...handle,
+          stat: Effect.map(handle.stat, (stat) => ({ ...stat, modified }))
+        }))
+      }
+      yield* inject({ route: "chunk", fault: Fault.delayAnswer("1 second"), times: Infinity })
+      const upload = Upload.startOrResume(source, { ...options, onChanged: "restart" })
+      const { fiber } = yield* watch(upload)
+      yield* TestClock.adjust("1500 millis")
+      const [before] = yield* entries
+      modified = DateTime.unsafeMake(2)
+      yield* TestClock.adjust("2 seconds")
+      const after = yield* entries
+      assert.lengthOf(after, 1)
+      assert.notStrictEqual(after[0]!.key, before!.key)
+      yield* Fiber.interrupt(fiber)
+      yield* notLocked
+      const { events } = yield* succeed(upload)
+      assert.strictEqual(events[0]?._tag, "Resumed")
+      assert.strictEqual(yield* creations, 2)
+      assert.deepStrictEqual(yield* entries, [])
+    }))
+
+  scenario("leaves what a newer version began alone", () =>
+    Effect.gen(function*() {
+      const newer = new PandaUploadLocked({ operation: "Upload.startOrResume", file: "movie.mp4", reason: "Newer" })
+      const inner = yield* store
+      const { error } = yield* fail(Upload.startOrResume(sourceOf(2500), options)).pipe(
+        Effect.provideService(store, { ...inner, get: () => newer })
+      )
+      assert.strictEqual(error.message, newer.message)
+      assert.deepStrictEqual(yield* requests, [])
     }))
 
   scenario("what is aborted is forgotten, and begun anew", () =>

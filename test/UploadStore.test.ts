@@ -5,12 +5,13 @@ import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import { assert, describe, it } from "@effect/vitest"
 import { assertNone } from "@effect/vitest/utils"
 import type { Scope } from "effect"
-import { Context, DateTime, Effect, Exit, Fiber, Layer, Option, Redacted, Schema, TestClock } from "effect"
+import { Clock, Context, DateTime, Effect, Exit, Fiber, Layer, Option, Redacted, Schema, TestClock } from "effect"
 import type * as UploadState from "effect-panda/UploadState"
 import * as UploadStore from "effect-panda/UploadStore"
 import { failureOf, logged } from "./client/upload.js"
 
 const CANARY = "canary"
+const HOUR = 60 * 60 * 1000
 
 const stateOf = (id: string, created = 0): UploadState.UploadState => ({
   version: 1,
@@ -233,12 +234,12 @@ describe("UploadStore", () => {
   for (
     const [what, text] of [
       ["is no JSON", `{"version":1,"location":"http://vm-1/upload/session?id=${CANARY}"`],
-      ["is of another version", `{"version":2,"location":"http://vm-1/upload/session?id=${CANARY}"}`],
+      ["is of no version", `{"version":"2","location":"http://vm-1/upload/session?id=${CANARY}"}`],
       ["is empty", ""],
       ["is not a state", `{"version":1,"location":"javascript:${CANARY}"}`]
     ] as const
   ) {
-    it.effect(`what ${what} is reported, set aside, and none`, () =>
+    it.effect(`what ${what} is reported, set aside without its content, and none`, () =>
       scoped(Effect.gen(function*() {
         const { directory, fs, store } = yield* inFiles
         const map = new Map<string, string>()
@@ -261,20 +262,78 @@ describe("UploadStore", () => {
           assert.strictEqual(lines.length, 1)
           assert.match(lines[0]!, /^WARN .*bad .*set aside as bad\.unreadable/)
           assert.notInclude(lines[0]!, CANARY)
-          assert.strictEqual(yield* read(at("bad.unreadable")), text)
+          const note = String(yield* read(at("bad.unreadable")))
+          assert.match(note, /^{"problem":"is not the state of an upload.*","length":\d+,/)
+          assert.notInclude(note, CANARY)
+          assert.notMatch(note, /http|javascript/)
           yield* own.set("bad", stateOf("3"))
           assert.strictEqual((yield* own.list).length, 2)
         }
       })))
   }
 
+  it.effect("what a newer version wrote is left alone, and said so", () =>
+    scoped(Effect.gen(function*() {
+      const { directory, fs, store } = yield* inFiles
+      const own = yield* store()
+      yield* own.set("good", stateOf("1"))
+      const text = `{"version":2,"name":"movie.mp4","location":"${CANARY}","new":true}`
+      yield* fs.writeFileString(`${directory}/new.json`, text)
+      const { lines, value } = yield* logged(Effect.zip(own.list, Effect.flip(own.get("new"))))
+      assert.deepStrictEqual(value[0].map(({ key }) => key), ["good"])
+      assert.strictEqual(value[1].reason, "Newer")
+      assert.isFalse(value[1].isRetryable)
+      assert.match(value[1].message, /^Upload.startOrResume: movie\.mp4 was begun by a newer version .*Update this one/)
+      assert.deepStrictEqual(lines, [])
+      yield* TestClock.adjust("1 day")
+      assert.strictEqual(yield* own.prune("1 hour"), 1)
+      assert.deepStrictEqual(yield* fs.readDirectory(directory), ["new.json"])
+      assert.strictEqual(yield* fs.readFileString(`${directory}/new.json`), text)
+    })))
+
+  describe("prune", () => {
+    it.effect("removes what the dead left behind, and nothing of the living", () =>
+      scoped(Effect.gen(function*() {
+        const { directory, fs, store } = yield* inFiles
+        const own = yield* store()
+        const read = Effect.map(fs.readDirectory(directory), (files) => files.sort())
+        yield* TestClock.setTime(48 * HOUR)
+        yield* own.set("old", stateOf("1"))
+        yield* own.set("held", stateOf("2"))
+        yield* own.set("bad", stateOf("3"))
+        yield* fs.writeFileString(`${directory}/bad.json`, `{"location":"${CANARY}"`)
+        yield* own.lock("held", "movie.mp4")
+        yield* own.lock("begun", "movie.mp4")
+        const left = {
+          "old.lock": `{"owner":"dead","lease":15000,"since":0}`,
+          "old.lock.dead": `{"beat":3,"at":15000}`,
+          "old.lock.dead.heir": `{"owner":"dead-too","lease":15000,"since":1}`,
+          "old.lock.dead.other.wish": "",
+          "alone.lock": `{"owner":"dead","until":1}`,
+          "empty.lock": "",
+          "gone.lock.dead": `{"beat":3,"at":15000}`,
+          "old.json.-123.new": "{",
+          "alone.json.5-42.new": "{",
+          "older.unreadable": `{"location":"${CANARY}"`
+        }
+        for (const [file, text] of Object.entries(left)) yield* fs.writeFileString(`${directory}/${file}`, text)
+        yield* own.set("new", stateOf("4", 47.5 * HOUR))
+        assert.strictEqual(yield* own.prune("1 hour"), 1)
+        assert.deepStrictEqual(yield* read, ["begun.lock", "held.json", "held.lock", "new.json"])
+      })))
+  })
+
   describe("lock", () => {
     /** A process that can be killed, or put to sleep, over what it shares with others. */
     const processOver = (map: Map<string, string>, options?: UploadStore.Options) => {
       let killed = false
+      let [steps, last] = [0, Infinity]
       const asleep = Effect.unsafeMakeLatch(true)
       const alive = <A>(effect: Effect.Effect<A>, instead: A) =>
-        Effect.zipRight(asleep.await, Effect.suspend(() => killed ? Effect.succeed(instead) : effect))
+        Effect.suspend(() => ++steps > last ? asleep.close : Effect.void).pipe(
+          Effect.zipRight(asleep.await),
+          Effect.zipRight(Effect.suspend(() => killed ? Effect.succeed(instead) : effect))
+        )
       const store = UploadStore.make({
         get: (key) => alive(Effect.sync(() => Option.fromNullable(map.get(key))), Option.none()),
         set: (key, value) => alive(Effect.sync(() => void map.set(key, value)), undefined),
@@ -288,7 +347,16 @@ describe("UploadStore", () => {
           killed = true
         }),
         sleep: asleep.close,
-        wake: asleep.open
+        /** Falls asleep before the step after so many more. */
+        sleepAfter: (more: number) =>
+          Effect.sync(() => {
+            last = steps + more
+          }),
+        wake: Effect.suspend(() => {
+          last = Infinity
+          return asleep.open
+        }),
+        steps: () => steps
       }
     }
 
@@ -334,8 +402,9 @@ describe("UploadStore", () => {
           const holding = yield* Effect.fork(Effect.scoped(Effect.zipRight(first.lock("a", "movie.mp4"), Effect.never)))
           yield* Effect.yieldNow()
           yield* first.sleep
-          yield* TestClock.adjust("16 seconds")
-          yield* second.lock("a", "movie.mp4")
+          const taking = yield* Effect.fork(second.lock("a", "movie.mp4"))
+          yield* TestClock.adjust("17 seconds")
+          yield* Fiber.join(taking)
           const taken = map.get("a.lock")
           yield* first.wake
           yield* Effect.yieldNow()
@@ -347,6 +416,99 @@ describe("UploadStore", () => {
           assert.strictEqual(failureOf(yield* Fiber.join(fiber))._tag, "PandaUploadLocked")
         }))
         assert.isAtLeast(warnings(lines).length, 1)
+      }).pipe(Effect.scoped))
+
+    it.effect("is left to a living holder by a host whose clock is an hour ahead, or that waits for less long", () =>
+      Effect.gen(function*() {
+        const map = new Map<string, string>()
+        const first = processOver(map)
+        const held = yield* first.lock("a", "movie.mp4")
+        const clock = yield* Effect.clock
+        const ahead: Clock.Clock = {
+          ...clock,
+          [Clock.ClockTypeId]: Clock.ClockTypeId,
+          currentTimeMillis: Effect.map(clock.currentTimeMillis, (now) => now + HOUR),
+          unsafeCurrentTimeMillis: () => clock.unsafeCurrentTimeMillis() + HOUR,
+          currentTimeNanos: clock.currentTimeNanos,
+          unsafeCurrentTimeNanos: () => clock.unsafeCurrentTimeNanos(),
+          sleep: (duration) => clock.sleep(duration)
+        }
+        for (
+          const second of [
+            Effect.withClock(attempt(processOver(map)), ahead),
+            attempt(processOver(map, { lease: "1 second" }))
+          ]
+        ) {
+          const fiber = yield* second
+          yield* TestClock.adjust("1 minute")
+          assert.strictEqual(failureOf(yield* Fiber.join(fiber)).reason, "Held")
+          yield* held.check
+        }
+        // Nor does it wait for what the clock of the dead says.
+        yield* first.kill
+        const fiber = yield* Effect.withClock(attempt(processOver(map)), ahead)
+        yield* TestClock.adjust("17 seconds")
+        assert.isTrue(Exit.isSuccess(yield* Fiber.join(fiber)))
+      }).pipe(Effect.scoped))
+
+    it.effect("is its successor's, whatever step its holder slept in", () =>
+      Effect.gen(function*() {
+        for (let step = 1; step <= 12; step++) {
+          yield* Effect.scoped(Effect.gen(function*() {
+            const map = new Map<string, string>()
+            const [first, second] = [processOver(map), processOver(map)]
+            const lost = yield* first.lock("a", "movie.mp4")
+            yield* first.set("a", stateOf("first"), lost)
+            yield* first.sleepAfter(step)
+            yield* TestClock.adjust("30 seconds")
+            const taking = yield* Effect.fork(second.lock("a", "movie.mp4"))
+            yield* TestClock.adjust("20 seconds")
+            const held = yield* Fiber.join(taking)
+            yield* second.set("a", stateOf("second"), held)
+            const taken = map.get("a.lock")
+            yield* first.wake
+            yield* TestClock.adjust("30 seconds")
+            assert.strictEqual(map.get("a.lock"), taken, `step ${step}`)
+            yield* held.check
+            assert.strictEqual(failureOf(yield* Effect.exit(lost.check)).reason, "Lost")
+            assert.strictEqual(failureOf(yield* Effect.exit(lost.lost)).reason, "Lost")
+            assert.strictEqual(failureOf(yield* Effect.exit(first.set("a", stateOf("first"), lost))).reason, "Lost")
+            assert.strictEqual(failureOf(yield* Effect.exit(first.remove("a", lost))).reason, "Lost")
+            assert.deepStrictEqual(yield* second.get("a"), Option.some(stateOf("second")))
+            yield* second.remove("a", held)
+          }))
+        }
+      }))
+
+    for (const lease of [0, -1000, NaN, Infinity, "1 nanos"] as const) {
+      it.effect(`with a lease of ${lease} costs little, and still keeps others out`, () =>
+        Effect.gen(function*() {
+          const map = new Map<string, string>()
+          const [first, second] = [processOver(map, { lease }), processOver(map, { lease })]
+          yield* first.lock("a", "movie.mp4")
+          yield* TestClock.adjust("10 seconds")
+          assert.isAtMost(first.steps(), 100)
+          const fiber = yield* attempt(second)
+          yield* TestClock.adjust(lease === Infinity ? "1 day" : "10 seconds")
+          assert.strictEqual(failureOf(yield* Fiber.join(fiber))._tag, "PandaUploadLocked")
+        }).pipe(Effect.scoped))
+    }
+
+    it.effect("tells who waits for it, and whom it is kept from that there is a wait", () =>
+      Effect.gen(function*() {
+        const map = new Map<string, string>()
+        const [first, second] = [processOver(map), processOver(map)]
+        const held = yield* first.lock("a", "movie.mp4", Effect.dieMessage("nobody has it"))
+        assert.isFalse(yield* held.wanted)
+        let waits = 0
+        const fiber = yield* Effect.fork(
+          Effect.scoped(second.lock("a", "movie.mp4", Effect.sync(() => waits++)))
+        )
+        yield* TestClock.adjust("4 seconds")
+        assert.isTrue(yield* held.wanted)
+        assert.strictEqual(waits, 1)
+        yield* Fiber.interrupt(fiber)
+        assert.isFalse(yield* held.wanted)
       }).pipe(Effect.scoped))
 
     it.effect("that cannot be read falls to the next once no living process can be writing it", () =>
@@ -393,7 +555,7 @@ describe("UploadStore", () => {
     for (const [what, before] of Object.entries(left)) {
       it.effect(`which ${what} goes to one of those who want it at the same moment`, () =>
         Effect.gen(function*() {
-          const wait = what.endsWith("wrote")
+          const wait = what !== "nobody holds"
           for (let seed = 1; seed <= (wait ? 10 : 100); seed++) {
             const asleep = (yield* TestClock.sleeps()).length
             const map = new Map(before)
@@ -404,7 +566,7 @@ describe("UploadStore", () => {
                 yield* Effect.forkScoped(Effect.zipRight(lock("a", "movie.mp4"), Effect.sync(() => won++)))
               }
               yield* Effect.repeatN(Effect.yieldNow(), 250)
-              if (wait) yield* TestClock.adjust("17 seconds")
+              if (wait) yield* TestClock.adjust("18 seconds")
               yield* Effect.repeatN(Effect.yieldNow(), 250)
               assert.strictEqual(won, 1, `seed ${seed}`)
               if (wait) return
@@ -448,46 +610,44 @@ describe("UploadStore", () => {
       }).pipe(Effect.scoped))
 
     for (const held of ["nobody holds", "a dead process holds"]) {
-      it.effect(`in files that ${held} goes to one of four, in each of 50 rounds`, () =>
+      it.live(`in files that ${held} goes to one of four, in each of 20 rounds`, () =>
         scoped(Effect.gen(function*() {
           const { directory, fs, store } = yield* inFiles
-          const stores = yield* Effect.replicateEffect(store(), 4)
-          const settled = (round: number) =>
+          const stores = yield* Effect.replicateEffect(store({}, { lease: "1 second" }), 4)
+          yield* fs.makeDirectory(directory, { recursive: true })
+          const round = (key: string) =>
             Effect.gen(function*() {
-              // Each holder and each who waits sleeps on the test's clock, which stands still.
-              const asleep = stores.length * (round + 1)
-              for (let turns = 0; (yield* TestClock.sleeps()).length < asleep; turns++) {
-                assert.isBelow(turns, 100_000)
-                yield* Effect.promise(() =>
-                  new Promise<void>((resolve) => {
-                    setImmediate(resolve)
-                  })
-                )
-              }
+              if (held === "a dead process holds") yield* fs.writeFileString(`${directory}/${key}.lock`, dead)
+              // Who has it keeps it until all the others have been told so.
+              const others = yield* Effect.makeSemaphore(stores.length)
+              yield* others.take(stores.length - 1)
+              const outcomes = yield* Effect.forEach(stores, ({ lock }) =>
+                Effect.scoped(Effect.zipRight(lock(key, "movie.mp4"), others.take(stores.length))).pipe(
+                  Effect.as("had it"),
+                  Effect.catchTag("PandaUploadLocked", ({ reason }) => Effect.as(others.release(1), reason))
+                ), { concurrency: "unbounded" })
+              assert.deepStrictEqual(outcomes.sort(), ["Held", "Held", "Held", "had it"], key)
             })
-          for (let round = 0; round < 50; round++) {
-            yield* Effect.scoped(Effect.gen(function*() {
-              const key = `${held}-${round}`
-              if (held === "a dead process holds") {
-                yield* fs.makeDirectory(directory, { recursive: true })
-                yield* fs.writeFileString(`${directory}/${key}.lock`, dead)
-              }
-              let won = 0
-              for (const { lock } of stores) {
-                yield* Effect.forkScoped(Effect.zipRight(lock(key, "movie.mp4"), Effect.sync(() => won++)))
-              }
-              yield* settled(round)
-              assert.strictEqual(won, 1, `round ${round}`)
-            }))
-            assert.deepStrictEqual(yield* fs.readDirectory(directory), [], `round ${round}`)
-          }
+          yield* Effect.forEach(Array.from({ length: 20 }, (_, n) => `round-${n}`), round, { concurrency: "unbounded" })
+          assert.deepStrictEqual(yield* fs.readDirectory(directory), [])
         })))
     }
   })
 
-  it("has another key for another name, content, time, host or cloud", () => {
+  it("has another key for another name, content, time, host, cloud, account or settings", () => {
     const fingerprint = { size: 10, modified: DateTime.unsafeMake(1), digest: "abcd" }
     const destination = { baseUrl: "https://api.pandastream.com/v2", cloudId: "cloud" }
+    const settings: ReadonlyArray<UploadState.SessionOptions> = [
+      { profiles: ["h264"] },
+      { profiles: ["webm"] },
+      { profiles: ["h264", "webm"] },
+      { profiles: [] },
+      { use_all_profiles: true },
+      { path_format: "a/:id" },
+      { path_format: "b/:id" },
+      { payload: "1" },
+      { payload: "2" }
+    ]
     const keys = [
       UploadStore.keyOf("a", fingerprint, destination),
       UploadStore.keyOf("b", fingerprint, destination),
@@ -497,10 +657,28 @@ describe("UploadStore", () => {
       UploadStore.keyOf("a", { ...fingerprint, digest: "abce" }, destination),
       UploadStore.keyOf("a", fingerprint, { ...destination, baseUrl: "https://api-eu.pandastream.com/v2" }),
       UploadStore.keyOf("a", fingerprint, { ...destination, cloudId: "other" }),
-      UploadStore.keyOf("a", fingerprint, { ...destination, cloudId: undefined })
+      UploadStore.keyOf("a", fingerprint, { ...destination, cloudId: undefined }),
+      ...["clou_alice", "clou_bob"].map((token) =>
+        UploadStore.keyOf("a", fingerprint, {
+          baseUrl: destination.baseUrl,
+          cloudId: undefined,
+          auth: { _tag: "Token", token: Redacted.make(token) }
+        })
+      ),
+      ...["alice", "bob"].map((accessKey) =>
+        UploadStore.keyOf("a", fingerprint, {
+          ...destination,
+          auth: { _tag: "Keys", accessKey, secretKey: Redacted.make("secret") }
+        })
+      ),
+      ...settings.map((settings) => UploadStore.keyOf("a", fingerprint, destination, settings))
     ]
     assert.strictEqual(new Set(keys).size, keys.length)
-    assert.strictEqual(UploadStore.keyOf("a", { ...fingerprint }, { ...destination }), keys[0])
+    assert.strictEqual(UploadStore.keyOf("a", { ...fingerprint }, { ...destination }, {}), keys[0])
+    // What asks for the same in other words is the same.
+    const key = (settings: UploadState.SessionOptions) => UploadStore.keyOf("a", fingerprint, destination, settings)
+    assert.strictEqual(key({ profiles: ["b", "a", "b"] }), key({ profiles: ["a", "b"], use_all_profiles: false }))
+    assert.strictEqual(key({ profiles: [] }), key({ profiles: "none", payload: undefined }))
     for (const key of keys) assert.match(key, /^[0-9a-f]{64}$/)
   })
 })

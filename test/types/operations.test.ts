@@ -212,12 +212,12 @@ describe("operations", () => {
       >
     }>()
     expectTypeOf<Runs<UploadStore.UploadStore.Service>>().toEqualTypeOf<{
-      get: Effect.Effect<Option.Option<UploadState.UploadState>>
-      set: Effect.Effect<void>
-      remove: Effect.Effect<void>
+      get: Effect.Effect<Option.Option<UploadState.UploadState>, PandaError.PandaUploadLocked>
+      set: Effect.Effect<void, PandaError.PandaUploadLocked>
+      remove: Effect.Effect<void, PandaError.PandaUploadLocked>
       list: Effect.Effect<ReadonlyArray<UploadStore.Entry>>
       prune: Effect.Effect<number>
-      lock: Effect.Effect<void, PandaError.PandaUploadLocked, Scope.Scope>
+      lock: Effect.Effect<UploadStore.Lock, PandaError.PandaUploadLocked, Scope.Scope>
     }>()
     expectTypeOf<Runs<UploadStore.Backend>>().toEqualTypeOf<{
       get: Effect.Effect<Option.Option<string>, PlatformError>

@@ -6,12 +6,14 @@ import type { UploadState } from "../../UploadState.js"
 import type { Video } from "../model/video.js"
 
 /**
- * What happens in an upload. `Started` or `Resumed` comes first, `Uploaded` last.
+ * What happens in an upload. `Started` or `Resumed` comes first, but for a `Waiting`, and `Uploaded` last.
  *
  * @since 0.1.0
  * @category models
  */
 export type UploadEvent = Data.TaggedEnum<{
+  /** Another has the same upload under way, or died over it: it is waited for. Only `startOrResume` does. */
+  Waiting: {}
   /** A session is open, and nothing sent yet. */
   Started: { readonly state: UploadState }
   /** An earlier upload goes on from its state; the server has not been asked yet. */

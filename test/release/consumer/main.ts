@@ -56,6 +56,7 @@ export const upload: Effect.Effect<string, PandaError.UploadError, PandaClient.P
   .pipe(
     Stream.tap(
       Upload.UploadEvent.$match({
+        Waiting: () => Effect.void,
         Started: ({ state }) => Effect.log(state.name),
         Resumed: ({ state }) => Effect.log(state.name),
         Progress: ({ acknowledged, size }) => Effect.log(acknowledged / size),

@@ -31,15 +31,14 @@ export interface Cloud extends Schema.Schema.Type<typeof Cloud> {}
  * @since 0.1.0
  * @category schemas
  */
-export const Cloud = wire.entity("Cloud", {
-  id: wire.id,
+export const Cloud = wire.entity("Cloud", { id: wire.id }, {
   name: wire.text,
   /** Absent where the storage is not Amazon's. */
   s3_videos_bucket: wire.text,
   /** If so, plain URLs of its files do not work. */
   s3_private_access: wire.boolean,
   /** What the path of a file is appended to; ends in `/`. */
-  url: wire.text,
+  url: wire.url,
   created_at: wire.timestamp,
   updated_at: wire.timestamp
 })
@@ -206,11 +205,9 @@ export const update = (
  * @category operations
  */
 export const save = (before: Cloud, after: Cloud): Effect.Effect<Cloud, PandaError, PandaClient.PandaClient> => {
-  const changes = {
-    ...(after.name === before.name ? {} : { name: after.name }),
-    ...(after.s3_videos_bucket === before.s3_videos_bucket ? {} : { s3_videos_bucket: after.s3_videos_bucket })
-  }
-  return Object.keys(changes).length === 0 ? Effect.succeed(before) : update(before, changes)
+  const changes = entity.changes({ name: wire.text, s3_videos_bucket: wire.text }, before, after)
+  // What is gone is null, which Panda does not take; `update` says so.
+  return Object.keys(changes).length === 0 ? Effect.succeed(before) : update(before, changes as Update)
 }
 
 /**
@@ -299,3 +296,12 @@ export const toJson: (cloud: Cloud, indent?: number) => string = entity.toJson(C
  * @category conversions
  */
 export const dup: (cloud: Cloud) => Omit<Cloud, "id"> = entity.dup
+
+/**
+ * The attributes of a cloud that could not be read as what they should be, by their names: each is `undefined` in the
+ * cloud, is here as it was received, and goes back so by `toJson`, unless it was given another value.
+ *
+ * @since 0.2.0
+ * @category conversions
+ */
+export const unreadable: (cloud: Cloud) => { readonly [attribute: string]: unknown } = wire.unreadable

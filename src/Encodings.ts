@@ -37,14 +37,13 @@ export interface Encoding extends Schema.Schema.Type<typeof Encoding> {}
  * @since 0.1.0
  * @category schemas
  */
-export const Encoding = wire.entity("Encoding", {
+export const Encoding = wire.entity("Encoding", { id: wire.id }, {
   ...wire.media,
-  id: wire.id,
   video_id: wire.text,
   profile_id: wire.text,
   profile_name: wire.text,
   /** `success`, `fail` or `processing`. */
-  status: wire.text,
+  status: wire.status,
   /** Keys in the storage; empty while processing. */
   files: wire.texts,
   /** Percent; an encoding that is done may say 99. */
@@ -74,7 +73,7 @@ export interface Filter extends Schema.Schema.Type<typeof Filter> {}
 export const Filter = Schema.Struct({
   ...paging.page,
   /** `success`, `fail` or `processing`. */
-  status: Schema.optional(Schema.NonEmptyString),
+  status: Schema.optional(wire.Status.pipe(Schema.nonEmptyString())),
   profile_id: Schema.optional(Schema.NonEmptyString),
   profile_name: Schema.optional(Schema.NonEmptyString),
   video_id: Schema.optional(Schema.NonEmptyString)
@@ -399,6 +398,15 @@ export const toJson: (encoding: Encoding, indent?: number) => string = entity.to
 export const dup: (encoding: Encoding) => Omit<Encoding, "id"> = entity.dup
 
 /**
+ * The attributes of an encoding that could not be read as what they should be, by their names: each is `undefined` in the
+ * encoding, is here as it was received, and goes back so by `toJson`, unless it was given another value.
+ *
+ * @since 0.2.0
+ * @category conversions
+ */
+export const unreadable: (encoding: Encoding) => { readonly [attribute: string]: unknown } = wire.unreadable
+
+/**
  * How to watch.
  *
  * @since 0.1.0
@@ -410,6 +418,20 @@ export interface WatchOptions {
 }
 
 /**
+ * How to watch a video.
+ *
+ * @since 0.2.0
+ * @category models
+ */
+export interface WatchVideoOptions extends WatchOptions {
+  /**
+   * How long to wait, once all encodings are done, before it is looked whether there are more: for pipelines, where
+   * Panda begins an encoding when the one it is made from is done. By default it is looked at once.
+   */
+  readonly settle?: Duration.DurationInput | undefined
+}
+
+/**
  * How to wait.
  *
  * @since 0.1.0
@@ -418,7 +440,10 @@ export interface WatchOptions {
 export interface AwaitOptions extends WatchOptions {
   /** How long to wait in all; for ever by default. */
   readonly timeout?: Duration.DurationInput | undefined
-  /** Whether an encoding that failed is an error, `PandaEncodingFailed`. By default it is a value like others. */
+  /**
+   * Whether an encoding that failed is an error, `PandaEncodingFailed`, and so a video whose source failed. By default
+   * it is a value like others.
+   */
   readonly failOnError?: boolean | undefined
 }
 
@@ -436,14 +461,55 @@ export const defaultPolling: Schedule.Schedule<unknown> = Schedule.exponential("
 interface Look<A extends ReadonlyArray<Encoding>> {
   readonly encodings: A
   readonly done: boolean
+  /** Of what there are no encodings. */
+  readonly source?: Video | undefined
 }
 
-/** Looks again and again, and ends with what is done. */
-const poll = <A extends ReadonlyArray<Encoding>, E, R>(
-  look: Effect.Effect<Look<A>, E, R>,
+/** Only these two are the end: whatever else Panda says, or does not say, it is not done. */
+const isDone = ({ status }: { readonly status?: wire.Status | undefined }): boolean =>
+  status === "success" || status === "fail"
+
+/** How many times in a row something may not be found at first: what was just created is not everywhere at once. */
+const UNFOUND = 4
+
+/**
+ * Looks again and again, and ends with what is done. A failure that may pass is a look that saw nothing; so is that it is
+ * not found, as long as it never was.
+ */
+const poll = <A extends ReadonlyArray<Encoding>, R>(
+  operation: string,
+  look: Effect.Effect<Look<A>, PandaError, R>,
   options?: WatchOptions
-): Stream.Stream<Look<A>, E, R> =>
-  Stream.repeatEffectWithSchedule(look, options?.schedule ?? defaultPolling).pipe(Stream.takeUntil(({ done }) => done))
+): Stream.Stream<Look<A>, PandaError, R> =>
+  Stream.suspend(() => {
+    let unfound = 0
+    let last: PandaError | undefined
+    const tolerant = look.pipe(
+      Effect.tap(() =>
+        Effect.sync(() => {
+          unfound = UNFOUND
+          last = undefined
+        })
+      ),
+      Effect.asSome,
+      Effect.catchIf(
+        (error) => error.isRetryable || error._tag === "PandaNotFound" && ++unfound < UNFOUND,
+        (error) => {
+          last = error
+          return Effect.as(
+            Effect.logDebug(`Panda.${operation}: saw nothing, looks again`, error.message),
+            Option.none()
+          )
+        }
+      )
+    )
+    return Stream.repeatEffectWithSchedule(tolerant, options?.schedule ?? defaultPolling).pipe(
+      Stream.filterMap((seen) => seen),
+      Stream.takeUntil(({ done }) => done),
+      // The schedule has ended before it was ever found.
+      Stream.concat(Stream.suspend(() => last?._tag === "PandaNotFound" ? Stream.fail(last) : Stream.empty))
+    )
+  })
 
 /** Of what is seen, what differs from what was seen before. */
 const changes = <A extends ReadonlyArray<Encoding>, E, R>(looks: Stream.Stream<Look<A>, E, R>) => {
@@ -457,11 +523,12 @@ const changes = <A extends ReadonlyArray<Encoding>, E, R>(looks: Stream.Stream<L
 const lookAt = (encoding: entity.Ref) =>
   Effect.map(
     find(entity.idOf(encoding)),
-    (encoding): Look<readonly [Encoding]> => ({ encodings: [encoding], done: !isProcessing(encoding) })
+    (encoding): Look<readonly [Encoding]> => ({ encodings: [encoding], done: isDone(encoding) })
   )
 
 /**
- * An encoding, again whenever its status or its progress has changed, until it is done. Ends early if the schedule does.
+ * An encoding, again whenever its status or its progress has changed, until it has succeeded or failed. Ends early if the
+ * schedule does. A failure that may pass is gone past, and so is that it is not found, the first few times.
  *
  * @since 0.1.0
  * @category waiting
@@ -470,58 +537,90 @@ export const watch = (
   encoding: entity.Ref,
   options?: WatchOptions
 ): Stream.Stream<Encoding, PandaError, PandaClient.PandaClient> =>
-  Stream.map(changes(poll(lookAt(encoding), options)), ([encoding]) => encoding)
+  Stream.map(changes(poll("Encodings.watch", lookAt(encoding), options)), ([encoding]) => encoding)
 
 /**
- * The encodings of a video, again whenever one of them has changed, until none is processing. Ends early if the
- * schedule does.
+ * The encodings of a video, again whenever one of them has changed, until all have succeeded or failed. Ends early if the
+ * schedule does. Failures that may pass are gone past, as by `watch`.
  *
  * @since 0.1.0
  * @category waiting
  */
 export const watchVideo = (
   video: entity.Ref,
-  options?: WatchOptions
+  options?: WatchVideoOptions
 ): Stream.Stream<ReadonlyArray<Encoding>, PandaError, PandaClient.PandaClient> =>
-  changes(poll(lookAtVideo(video), options))
+  Stream.suspend(() => changes(poll("Encodings.watchVideo", lookAtVideo(video, options), options)))
 
-/** No encodings yet means done only if the video's source is there: they are made from it. */
-const lookAtVideo = (video: entity.Ref) =>
-  Effect.gen(function*() {
-    const video_id = entity.idOf(video)
-    const encodings: ReadonlyArray<Encoding> = Array.from(yield* Stream.runCollect(all({ video_id })))
-    if (encodings.length > 0) return { encodings, done: !encodings.some(isProcessing) }
-    const { status } = yield* PandaClient.request({
-      name: "Encodings.watchVideo",
-      method: "GET",
-      path: path`/videos/${video_id}.json`,
-      result: Video
+const sourceOf = (video_id: string) =>
+  PandaClient.request({
+    name: "Encodings.watchVideo",
+    method: "GET",
+    path: path`/videos/${video_id}.json`,
+    result: Video
+  })
+
+/**
+ * That all is done shows only a list that was read after it was seen to be: encodings are made from the source, and so
+ * none counts once the video is done; in a pipeline they are made from each other, and appear late.
+ */
+const lookAtVideo = (video: entity.Ref, { settle = Duration.zero }: WatchVideoOptions = {}) => {
+  const video_id = entity.idOf(video)
+  const filter: Filter = { video_id }
+  let known: ReadonlyArray<Encoding> = []
+  const read = (from: ReadonlyArray<Encoding>) =>
+    Effect.map(Stream.runCollect(paging.paginate(list, filter, from)), (encodings) => {
+      known = Arr.fromIterable(encodings)
+      return known
     })
-    return { encodings, done: status !== "processing" }
+  return Effect.gen(function*() {
+    const before = yield* read(known)
+    if (!before.every(isDone)) return { encodings: before, done: false }
+    const source = before.length === 0 ? yield* sourceOf(video_id) : undefined
+    if (source !== undefined && !isDone(source)) return { encodings: before, done: false }
+    if (source === undefined) yield* Effect.sleep(settle)
+    const encodings = yield* read([])
+    return { encodings, done: encodings.every(isDone), source: encodings.length === 0 ? source : undefined }
+  })
+}
+
+/** Why a video's source failed, if it did: the encodings of such a video say no more than that it did. */
+const failureOfSource = (
+  operation: string,
+  video: entity.Ref,
+  { encodings, source }: Look<ReadonlyArray<Encoding>>
+) =>
+  Effect.gen(function*() {
+    const isFailedWithIt = encodings.some(({ error_class }) => error_class === "VideoStatusInvalid")
+    const failed = source ?? (isFailedWithIt ? yield* sourceOf(entity.idOf(video)) : undefined)
+    if (failed?.status !== "fail") return
+    const { error_class, error_message, id } = failed
+    return yield* new PandaEncodingFailed({ operation, id, ofVideo: true, error_class, error_message })
   })
 
 /** Looks until all is done; the schedule may end before. */
-const awaitLast = <A extends ReadonlyArray<Encoding>, E, R>(
+const awaitLast = <A extends ReadonlyArray<Encoding>, R>(
   operation: string,
   ref: entity.Ref,
-  look: Effect.Effect<Look<A>, E, R>,
+  look: Effect.Effect<Look<A>, PandaError, R>,
   options: AwaitOptions = {}
-): Effect.Effect<A, E | PandaEncodingFailed | PandaStillProcessing, R> => {
-  const { failOnError = false, timeout = Duration.infinity } = options
-  const pending = Effect.suspend(() => new PandaStillProcessing({ operation, id: entity.idOf(ref) }))
+): Effect.Effect<Look<A>, PandaError | PandaStillProcessing, R> => {
+  const { timeout = Duration.infinity } = options
   return Effect.gen(function*() {
-    const last = yield* Stream.runLast(poll(look, options)).pipe(
+    const last = yield* Stream.runLast(poll(operation, look, options)).pipe(
       Effect.timeoutTo({ duration: timeout, onSuccess: (last) => last, onTimeout: Option.none })
     )
-    if (Option.isNone(last) || !last.value.done) return yield* pending
-    const { encodings } = last.value
-    const failed = encodings.find(isFail)
-    if (failOnError && failed !== undefined) {
-      const { error_class, error_message, id, profile_name } = failed
-      return yield* new PandaEncodingFailed({ operation, id, profile_name, error_class, error_message })
-    }
-    return encodings
+    return Option.isSome(last) && last.value.done
+      ? last.value
+      : yield* new PandaStillProcessing({ operation, id: entity.idOf(ref) })
   })
+}
+
+const failureOfEncoding = (operation: string, encodings: ReadonlyArray<Encoding>) => {
+  const failed = encodings.find(isFail)
+  if (failed === undefined) return Effect.void
+  const { error_class, error_message, id, profile_name } = failed
+  return Effect.fail(new PandaEncodingFailed({ operation, id, profile_name, error_class, error_message }))
 }
 
 /**
@@ -535,7 +634,8 @@ export interface FailingAwaitOptions extends AwaitOptions {
 }
 
 /**
- * Waits until an encoding is done, and gives it. If it failed it is a value too, with its `error_class` and
+ * Waits until an encoding has succeeded or failed, and gives it. What may pass is waited out: failures that may, and that
+ * it is not found, the first few times. If it failed it is a value too, with its `error_class` and
  * `error_message`, unless `failOnError` is set. `PandaStillProcessing` if the timeout or the schedule ends before.
  *
  * @since 0.1.0
@@ -553,16 +653,18 @@ export function awaitDone(
   encoding: entity.Ref,
   options?: AwaitOptions
 ): Effect.Effect<Encoding, PandaError | PandaStillProcessing | PandaEncodingFailed, PandaClient.PandaClient> {
-  return Effect.map(
-    awaitLast("Encodings.awaitDone", encoding, lookAt(encoding), options),
-    ([encoding]) => encoding
-  )
+  return Effect.gen(function*() {
+    const { encodings } = yield* awaitLast("Encodings.awaitDone", encoding, lookAt(encoding), options)
+    if (options?.failOnError === true) yield* failureOfEncoding("Encodings.awaitDone", encodings)
+    return encodings[0]
+  })
 }
 
 /**
- * Waits until no encoding of a video is processing, and gives them all. Those that failed are values too, with their
- * `error_class` and `error_message`, unless `failOnError` is set. `PandaStillProcessing` if the timeout or the schedule
- * ends before.
+ * Waits until all encodings of a video have succeeded or failed, and gives them all; where there are none, until its
+ * source is there or has failed. What may pass is waited out, as by `awaitDone`. Those that failed are values too, with
+ * their `error_class` and `error_message`, unless `failOnError` is set: then the failure of the source is an error as
+ * well, with the video's. `PandaStillProcessing` if the timeout or the schedule ends before.
  *
  * @example
  * import { Effect } from "effect"
@@ -578,7 +680,7 @@ export function awaitDone(
  */
 export function awaitVideo(
   video: entity.Ref,
-  options: FailingAwaitOptions
+  options: FailingAwaitOptions & WatchVideoOptions
 ): Effect.Effect<
   ReadonlyArray<Encoding>,
   PandaError | PandaStillProcessing | PandaEncodingFailed,
@@ -586,15 +688,22 @@ export function awaitVideo(
 >
 export function awaitVideo(
   video: entity.Ref,
-  options?: AwaitOptions & { readonly failOnError?: false | undefined }
+  options?: AwaitOptions & WatchVideoOptions & { readonly failOnError?: false | undefined }
 ): Effect.Effect<ReadonlyArray<Encoding>, PandaError | PandaStillProcessing, PandaClient.PandaClient>
 export function awaitVideo(
   video: entity.Ref,
-  options?: AwaitOptions
+  options?: AwaitOptions & WatchVideoOptions
 ): Effect.Effect<
   ReadonlyArray<Encoding>,
   PandaError | PandaStillProcessing | PandaEncodingFailed,
   PandaClient.PandaClient
 > {
-  return awaitLast("Encodings.awaitVideo", video, lookAtVideo(video), options)
+  return Effect.gen(function*() {
+    const last = yield* awaitLast("Encodings.awaitVideo", video, lookAtVideo(video, options), options)
+    if (options?.failOnError === true) {
+      yield* failureOfSource("Encodings.awaitVideo", video, last)
+      yield* failureOfEncoding("Encodings.awaitVideo", last.encodings)
+    }
+    return last.encodings
+  })
 }

@@ -27,17 +27,28 @@ export interface Notifications extends Schema.Schema.Type<typeof Notifications> 
  * @since 0.1.0
  * @category schemas
  */
-export const Notifications = wire.entity("Notifications", {
+export const Notifications = wire.entity("Notifications", {}, {
   url: wire.url,
   /** Seconds before the first attempt. */
   delay: wire.number,
-  events: wire.optional(wire.entity("NotificationEvents", {
+  events: wire.nested(wire.entity("NotificationEvents", {}, {
     video_created: wire.boolean,
     video_encoded: wire.boolean,
     encoding_progress: wire.boolean,
     encoding_completed: wire.boolean
   }))
 })
+
+/**
+ * The attributes of the setting, or of its `events`, that could not be read as what they should be, by their names: each
+ * is `undefined` there, and here as it was received.
+ *
+ * @since 0.2.0
+ * @category conversions
+ */
+export const unreadable: (
+  setting: Notifications | NonNullable<Notifications["events"]>
+) => { readonly [attribute: string]: unknown } = wire.unreadable
 
 /**
  * What to change; what is left out stays as it is.

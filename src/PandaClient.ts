@@ -47,6 +47,13 @@ export interface Operation<A, I, P = never, W extends Signature.Params = Signatu
   readonly result: Schema.Schema<A, I>
   /** Whether doing it twice is harmless. By default all but POST. */
   readonly repeatable?: boolean
+  /**
+   * Whether the answer is a record that may have any attribute. One named `error` then is an error only where there is
+   * a `message` beside it, and nothing else.
+   *
+   * @since 0.2.0
+   */
+  readonly open?: boolean
 }
 
 /**
@@ -259,11 +266,11 @@ export const make: Effect.Effect<
   const credentials = yield* Credentials.Credentials
   const own = yield* engine.make(credentials, yield* HttpClient.HttpClient, settings)
   const request: PandaClient.Service["request"] = (operation) => {
-    const { file, input, method, name, params, path, repeatable = method !== "POST", result } = operation
+    const { file, input, method, name, open, params, path, repeatable = method !== "POST", result } = operation
     const wire = input === undefined
       ? Effect.succeed((params ?? {}) as Signature.Params)
       : encodeInput(name, input, params ?? {} as never)
-    return engine.request(own, { operation: name, method, path, params: wire, file, repeatable }, result)
+    return engine.request(own, { operation: name, method, path, params: wire, file, repeatable, open }, result)
   }
   const execute: PandaClient.Service["execute"] = (method, path, params = {}) => {
     const operation = "PandaClient.execute"

@@ -455,7 +455,7 @@ export class PandaUploadLocked extends Schema.TaggedError<PandaUploadLocked>("ef
 }
 
 /**
- * An encoding failed; only who asks for it gets this instead of the encoding.
+ * An encoding failed, or the source of its video; only who asks for it gets this instead of the encoding.
  *
  * @since 0.1.0
  * @category waiting errors
@@ -464,8 +464,10 @@ export class PandaEncodingFailed extends Schema.TaggedError<PandaEncodingFailed>
   "PandaEncodingFailed",
   {
     operation: Schema.String,
-    /** The encoding's id. */
+    /** The encoding's id, or the video's. */
     id: Schema.String,
+    /** Whether it is the source of the video that failed, of which nothing can be encoded then. */
+    ofVideo: Schema.optional(Schema.Boolean),
     profile_name: Schema.optional(Schema.String),
     /** Such as `FormatNotRecognised`; an open set. */
     error_class: Schema.optional(Schema.String),
@@ -481,9 +483,12 @@ export class PandaEncodingFailed extends Schema.TaggedError<PandaEncodingFailed>
   override get message(): string {
     const why = inLine([this.error_class, this.error_message].filter((text) => text !== undefined).join(", "))
     const profile = this.profile_name === undefined ? "" : ` (${inLine(this.profile_name)})`
-    return `${this.operation}: encoding ${inLine(this.id)}${profile} failed: ${
-      why || "Panda does not say why"
-    }. Mend the cause, then use Encodings.retry`
+    const what = this.ofVideo === true
+      ? `the source of video ${inLine(this.id)}`
+      : `encoding ${inLine(this.id)}${profile}`
+    return `${this.operation}: ${what} failed: ${why || "Panda does not say why"}. ${
+      this.ofVideo === true ? "Mend the source, then create the video anew" : "Mend the cause, then use Encodings.retry"
+    }`
   }
 }
 

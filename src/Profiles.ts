@@ -8,7 +8,6 @@
 import * as Effect from "effect/Effect"
 import type * as Option from "effect/Option"
 import type * as Predicate from "effect/Predicate"
-import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as Struct from "effect/Struct"
@@ -16,8 +15,9 @@ import * as Encodings from "./Encodings.js"
 import { pathFormat } from "./internal/model/creation.js"
 import * as entity from "./internal/model/entity.js"
 import * as paging from "./internal/model/paging.js"
-import { Profile } from "./internal/model/profile.js"
 import { encodeInput } from "./internal/http/input.js"
+import { attributes as known, Profile } from "./internal/model/profile.js"
+import * as wire from "./internal/model/wire.js"
 import * as PandaClient from "./PandaClient.js"
 import { path } from "./PandaClient.js"
 import { type PandaError, PandaInputError } from "./PandaError.js"
@@ -274,7 +274,7 @@ export const update = (
     result: Profile
   })
 
-const attributes = Struct.keys(Update.fields)
+const attributes = Struct.pick(known, ...Struct.keys(Update.fields))
 
 /**
  * Sends what has changed of a profile, of what `Update` has, and gives the profile as it is then. An attribute that is
@@ -381,6 +381,15 @@ export const toJson: (profile: Profile, indent?: number) => string = entity.toJs
  * @category conversions
  */
 export const dup: (profile: Profile) => Omit<Profile, "id"> = entity.dup
+
+/**
+ * The attributes of a profile that could not be read as what they should be, by their names: each is `undefined` in the
+ * profile, is here as it was received, and goes back so by `toJson`, unless it was given another value.
+ *
+ * @since 0.2.0
+ * @category conversions
+ */
+export const unreadable: (profile: Profile) => { readonly [attribute: string]: unknown } = wire.unreadable
 
 /**
  * Panda's presets, with what is documented of their defaults. There may be others: any name can be passed.
@@ -529,15 +538,22 @@ const isMoved = ({ profile, wanted }: { readonly profile: Profile; readonly want
     ? profile.preset_name === undefined ? profile.command !== undefined : profile.preset_name !== wanted.preset_name
     : profile.preset_name !== undefined && profile.command === undefined
 
-const textOf = (value: unknown): string => String(Redacted.isRedacted(value) ? Redacted.value(value) : value ?? null)
+const isNothing = (value: unknown): boolean => value === undefined || value === null || value === ""
 
-/** Numbers may come as text, and what is not set is as good as null. */
+/** What is desired of a profile and is not so, whatever it is written as: `"30.0"` is 30, and a line end a line end. */
 const differences = (profile: Profile, wanted: Desired): ReadonlyArray<Change> => {
-  const before: { readonly [attribute: string]: unknown } = profile
-  return attributes.flatMap((attribute): ReadonlyArray<Change> => {
-    const after = wanted[attribute]
-    return after === undefined || textOf(before[attribute]) === textOf(after)
-      ? []
-      : [{ attribute, before: before[attribute] ?? null, after }]
-  })
+  const before: { readonly [attribute: string]: unknown } = { ...profile, ...wire.unreadable(profile) }
+  const mentioned = Struct.pick(
+    attributes,
+    ...Struct.keys(attributes).filter((name) => {
+      const after = wanted[name]
+      // Empty text is nothing, which Panda may show as such.
+      return after !== undefined && (after !== "" || !isNothing(before[name]))
+    })
+  )
+  return Object.entries(entity.changes(mentioned, profile, wanted)).map(([attribute, after]) => ({
+    attribute,
+    before: before[attribute] ?? null,
+    after
+  }))
 }

@@ -50,7 +50,7 @@ export interface Filter extends Schema.Schema.Type<typeof Filter> {}
 export const Filter = Schema.Struct({
   ...paging.page,
   /** `success`, `fail` or `processing`. */
-  status: Schema.optional(Schema.NonEmptyString)
+  status: Schema.optional(wire.Status.pipe(Schema.nonEmptyString()))
 })
 
 /**
@@ -114,11 +114,13 @@ export interface Page extends Schema.Schema.Type<typeof Page> {}
  * @since 0.1.0
  * @category schemas
  */
-export const Page = Schema.Struct({
+export const Page = wire.entity("Page", {
   videos: Schema.Array(Video),
-  page: wire.numeric,
-  per_page: wire.numeric,
+  /** How many the filter lets through. */
   total: wire.numeric
+}, {
+  page: wire.number,
+  per_page: wire.number
 })
 
 /**
@@ -280,7 +282,8 @@ export const metadata = (
     name: "Videos.metadata",
     method: "GET",
     path: path`/videos/${entity.idOf(video)}/metadata.json`,
-    result: Schema.Record({ key: Schema.String, value: Schema.Unknown })
+    result: Schema.Record({ key: Schema.String, value: Schema.Unknown }),
+    open: true
   })
 
 /**
@@ -378,3 +381,12 @@ export const toJson: (video: Video, indent?: number) => string = entity.toJson(V
  * @category conversions
  */
 export const dup: (video: Video) => Omit<Video, "id"> = entity.dup
+
+/**
+ * The attributes of a video that could not be read as what they should be, by their names: each is `undefined` in the
+ * video, is here as it was received, and goes back so by `toJson`, unless it was given another value.
+ *
+ * @since 0.2.0
+ * @category conversions
+ */
+export const unreadable: (video: Video) => { readonly [attribute: string]: unknown } = wire.unreadable

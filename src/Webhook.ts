@@ -28,13 +28,22 @@ import type { PandaClient } from "./PandaClient.js"
 import type { PandaError } from "./PandaError.js"
 import * as Videos from "./Videos.js"
 
+/** Names and values that are not known, in the order they came, where there are any; a name can come twice. */
+const fields = Schema.optionalWith(Schema.Array(Schema.Tuple(Schema.String, Schema.String)), { exact: true })
+
+/** What a later version puts into a queue is not lost in this one. */
+const event = <Tag extends string, Fields extends Schema.Struct.Fields>(tag: Tag, fields: Fields) =>
+  Schema.TaggedStruct(tag, fields).annotations({ parseOptions: { onExcessProperty: "preserve" } })
+
 const video = {
+  fields,
   video_id: Schema.NonEmptyString,
   /** Of the video's encodings, in Panda's order; empty if there are none yet. */
   encoding_ids: Schema.Array(Schema.NonEmptyString)
 }
 
 const encoding = {
+  fields,
   encoding_id: Schema.NonEmptyString,
   /** Not always sent. */
   video_id: Schema.optional(Schema.NonEmptyString)
@@ -54,7 +63,7 @@ export interface VideoCreated extends Schema.Schema.Type<typeof VideoCreated> {}
  * @since 0.1.0
  * @category schemas
  */
-export const VideoCreated = Schema.TaggedStruct("VideoCreated", video)
+export const VideoCreated = event("VideoCreated", video)
 
 /**
  * All encodings of a video are done, or have failed (`video-encoded`). Comes again when encodings are added or retried.
@@ -70,7 +79,7 @@ export interface VideoEncoded extends Schema.Schema.Type<typeof VideoEncoded> {}
  * @since 0.1.0
  * @category schemas
  */
-export const VideoEncoded = Schema.TaggedStruct("VideoEncoded", video)
+export const VideoEncoded = event("VideoEncoded", video)
 
 /**
  * How far an encoding is, about every 10 seconds (`encoding-progress`).
@@ -86,7 +95,7 @@ export interface EncodingProgress extends Schema.Schema.Type<typeof EncodingProg
  * @since 0.1.0
  * @category schemas
  */
-export const EncodingProgress = Schema.TaggedStruct("EncodingProgress", {
+export const EncodingProgress = event("EncodingProgress", {
   ...encoding,
   /** Percent. */
   progress: Schema.Number.pipe(Schema.between(0, 100))
@@ -106,7 +115,7 @@ export interface EncodingComplete extends Schema.Schema.Type<typeof EncodingComp
  * @since 0.1.0
  * @category schemas
  */
-export const EncodingComplete = Schema.TaggedStruct("EncodingComplete", encoding)
+export const EncodingComplete = event("EncodingComplete", encoding)
 
 /**
  * An event that is none of these, with all that came: newer than this library, or not from Panda.
@@ -185,6 +194,7 @@ export type Form = string | Iterable<readonly [name: string, value: string]>
  * The event in the body of a webhook. All shapes that were ever seen are read: `encoding_ids` with an index in any
  * order, with empty brackets, repeated, as `encodings_ids`, empty or absent; `encoding-completed` for
  * `encoding-complete`. Of other fields that come twice the last counts. A progress beyond 0 or 100 is taken for these.
+ * Fields that are not known are kept as `fields`.
  *
  * @since 0.1.0
  * @category decoding
@@ -200,14 +210,29 @@ export const decode = (form: Form): Effect.Effect<Event, PandaWebhookError> =>
       const value = last.get(field)
       return value === undefined || value === "" ? wrong(field, "is missing") : Effect.succeed(value)
     }
+    const others = (...known: ReadonlyArray<string>) => {
+      const isKnown = (name: string) =>
+        name === "event" || known.includes(name) || !known.includes("encoding_id") && ENCODING_IDS.test(name)
+      const unknown = fields.filter(([name]) => !isKnown(name))
+      return unknown.length === 0 ? {} : { fields: unknown }
+    }
     const event = yield* required("event")
     switch (event) {
       case "video-created":
-        return VideoCreated.make({ video_id: yield* required("video_id"), encoding_ids: encodingIds(fields) })
+        return VideoCreated.make({
+          ...others("video_id"),
+          video_id: yield* required("video_id"),
+          encoding_ids: encodingIds(fields)
+        })
       case "video-encoded":
-        return VideoEncoded.make({ video_id: yield* required("video_id"), encoding_ids: encodingIds(fields) })
+        return VideoEncoded.make({
+          ...others("video_id"),
+          video_id: yield* required("video_id"),
+          encoding_ids: encodingIds(fields)
+        })
       case "encoding-progress":
         return EncodingProgress.make({
+          ...others("encoding_id", "video_id", "progress"),
           encoding_id: yield* required("encoding_id"),
           video_id: last.get("video_id") || undefined,
           progress: yield* percent(yield* required("progress"))
@@ -215,6 +240,7 @@ export const decode = (form: Form): Effect.Effect<Event, PandaWebhookError> =>
       case "encoding-complete":
       case "encoding-completed":
         return EncodingComplete.make({
+          ...others("encoding_id", "video_id"),
           encoding_id: yield* required("encoding_id"),
           video_id: last.get("video_id") || undefined
         })
@@ -226,6 +252,8 @@ export const decode = (form: Form): Effect.Effect<Event, PandaWebhookError> =>
 const wrong = (field: string, description: string) =>
   new PandaWebhookError({ operation: "Webhook.decode", field, description })
 
+const ENCODING_IDS = /^encodings?_ids(?:\[(\d*)\])?$/
+
 const percent = (text: string) =>
   /^\s*-?\d+(\.\d+)?\s*$/.test(text)
     ? Effect.succeed(Math.min(100, Math.max(0, Number(text))))
@@ -236,7 +264,7 @@ const encodingIds = (fields: ReadonlyArray<readonly [name: string, value: string
   const indexed = new Map<string, string>()
   const others: Array<string> = []
   for (const [name, id] of fields) {
-    const [list, index] = /^encodings?_ids(?:\[(\d*)\])?$/.exec(name) ?? []
+    const [list, index] = ENCODING_IDS.exec(name) ?? []
     if (list === undefined || id === "") continue
     if (index === undefined || index === "") others.push(id)
     else indexed.set(index.replace(/^0+(?=\d)/, ""), id)

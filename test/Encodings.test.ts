@@ -1,8 +1,8 @@
 import { assert, describe } from "@effect/vitest"
 import { assertNone } from "@effect/vitest/utils"
-import { Chunk, Duration, Effect, Fiber, Option, Schedule, Schema, Stream, TestClock } from "effect"
+import { Array as Arr, Chunk, Duration, Effect, Fiber, Option, Schedule, Schema, Stream, TestClock } from "effect"
 import * as Encodings from "effect-panda/Encodings"
-import type * as PandaClient from "effect-panda/PandaClient"
+import * as PandaClient from "effect-panda/PandaClient"
 import { Fault } from "effect-panda/PandaEmulator"
 import * as Profiles from "effect-panda/Profiles"
 import * as Videos from "effect-panda/Videos"
@@ -17,7 +17,7 @@ describe("operations", () => {
       assert.lengthOf(yield* Encodings.list({ profile_name: "webm" }), 100)
       const [all, requests] = yield* counted(Stream.runCollect(Encodings.all()))
       assert.strictEqual(all.length, 240)
-      assert.strictEqual(requests, 3)
+      assert.strictEqual(requests, 6)
       const [video] = yield* Videos.list({ per_page: 1 })
       const own = yield* Encodings.list({ video_id: video!.id })
       assert.sameMembers(own.map((encoding) => encoding.profile_name), ["h264", "webm"])
@@ -101,7 +101,7 @@ describe("first, findByProfileName, where, reload", () => {
         Stream.runCollect(Encodings.where(({ video_id }) => video_id === video!.id, { profile_name: "webm" }))
       )
       assert.strictEqual(found.length, 1)
-      assert.strictEqual(requests, 2)
+      assert.strictEqual(requests, 4)
     }),
     { videos: 120 }
   )
@@ -306,7 +306,7 @@ describe("toJson and dup", () => {
     Effect.gen(function*() {
       const received = { id: "e", status: "queued", files: ["a"], encoding_progress: "9", lock_version: 3 }
       const encoding = yield* Schema.decodeUnknown(Encodings.Encoding)(received)
-      assert.deepStrictEqual(JSON.parse(Encodings.toJson(encoding)), { ...received, encoding_progress: 9 })
+      assert.deepStrictEqual(JSON.parse(Encodings.toJson(encoding)), received)
       assert.include(Encodings.toJson(encoding, 4), "\n    \"lock_version\": 3")
       const { id: _, ...rest } = encoding
       assert.deepStrictEqual(Encodings.dup(encoding), rest)
@@ -368,15 +368,41 @@ describe("watch", () => {
   )
 
   test(
-    "goes on through an outage, and fails if that outlasts the retries",
+    "goes on through an outage, however long",
     Effect.gen(function*() {
       const encoding = yield* begun
-      yield* inject(Fault.status(503), { skip: 1, times: 4 })
+      yield* inject(Fault.status(503), { skip: 1, times: 60 })
       const last = Option.getOrThrow(yield* inTime(Stream.runLast(Encodings.watch(encoding))))
       assert.strictEqual(last.status, "success")
-      yield* inject(Fault.status(503), { times: 5 })
-      const error = yield* Effect.flip(inTime(Stream.runDrain(Encodings.watch(encoding))))
-      assert.deepInclude({ ...error }, { _tag: "PandaServerError", operation: "Encodings.find" } as never)
+    })
+  )
+
+  test(
+    "fails at once where trying again does not help",
+    Effect.gen(function*() {
+      const encoding = yield* begun
+      yield* inject(Fault.status(403))
+      const error = yield* Effect.flip(Stream.runDrain(Encodings.watch(encoding)))
+      assert.deepInclude({ ...error }, { _tag: "PandaRejected", operation: "Encodings.find" } as never)
+    })
+  )
+
+  test(
+    "of what is not found at first looks a few times more, and fails at once when it was found before",
+    Effect.gen(function*() {
+      const { id } = yield* begun
+      yield* inject(Fault.status(404), { times: 3 })
+      const last = Option.getOrThrow(yield* inTime(Stream.runLast(Encodings.watch(id))))
+      assert.strictEqual(last.status, "success")
+      const [error, requests] = yield* counted(Effect.flip(inTime(Stream.runDrain(Encodings.watch("none")))))
+      assert.strictEqual(error._tag, "PandaNotFound")
+      assert.strictEqual(requests, 4)
+      const schedule = Schedule.recurs(1)
+      assert.strictEqual((yield* Effect.flip(Encodings.awaitDone("none", { schedule })))._tag, "PandaNotFound")
+      const other = yield* begun
+      yield* inject(Fault.status(404), { skip: 1 })
+      const gone = yield* counted(Effect.flip(inTime(Stream.runDrain(Encodings.watch(other)))))
+      assert.deepStrictEqual([gone[0]._tag, gone[1]], ["PandaNotFound", 2])
     })
   )
 })
@@ -411,6 +437,37 @@ describe("awaitDone", () => {
         isRetryable: false
       } as never)
       assert.match(error.message, new RegExp(`^Encodings.awaitDone: encoding ${id} \\(h264\\) failed: EncodingError, `))
+    })
+  )
+
+  for (const status of [`,"status":"queued"`, `,"status":"waiting"`, `,"status":null`, `,"status":7`, ""]) {
+    test(
+      `with another status (${status.slice(1)}) it is not done`,
+      Effect.gen(function*() {
+        yield* inject(Fault.malformed(`{"id":"e"${status}}`), { times: 1000 })
+        const timeout = "10 minutes"
+        for (
+          const waiting of [
+            Encodings.awaitDone("e", { timeout }),
+            Encodings.awaitDone("e", { timeout, failOnError: true })
+          ]
+        ) {
+          assert.strictEqual((yield* Effect.flip(inTime(waiting)))._tag, "PandaStillProcessing")
+        }
+      })
+    )
+  }
+
+  test(
+    "survives an outage of minutes without retries of its own, up to its timeout",
+    Effect.gen(function*() {
+      const { id } = yield* begun
+      yield* inject(Fault.status(503), { times: 30 })
+      const waiting = Encodings.awaitDone(id, { timeout: "1 hour" }).pipe(PandaClient.withRetry("none"))
+      assert.strictEqual((yield* inTime(waiting)).status, "success")
+      yield* inject(Fault.resetBefore, { times: 1000 })
+      const short = Encodings.awaitDone(id, { timeout: "5 minutes" })
+      assert.strictEqual((yield* Effect.flip(inTime(short)))._tag, "PandaStillProcessing")
     })
   )
 
@@ -509,11 +566,11 @@ describe("watchVideo", () => {
     "does not emit what it has emitted already",
     Effect.gen(function*() {
       const { id } = yield* Videos.create({ source_url, profiles: ["h264"] })
-      // A hundredth in two seconds.
+      // A hundredth in two seconds. That there is no second page is asked once.
       const watching = Encodings.watchVideo(id, everySecond).pipe(Stream.take(4), Stream.runCollect)
       const [emissions, requests] = yield* counted(inTime(watching))
       assert.deepStrictEqual(shown(emissions), [0, 1, 2, 3].map((progress) => `h264 processing ${progress}`))
-      assert.strictEqual(requests, 7)
+      assert.strictEqual(requests, 8)
     }),
     { encodingTime: "200 seconds" }
   )
@@ -523,7 +580,7 @@ describe("watchVideo", () => {
     Effect.gen(function*() {
       const { id } = yield* Videos.create({ source_url, profiles: ["h264"] })
       yield* inTime(Stream.runDrain(Encodings.watchVideo(id)))
-      const at = (yield* seen).filter(({ method }) => method === "GET").map(({ at }) => at / 1000)
+      const at = Arr.dedupe((yield* seen).filter(({ method }) => method === "GET").map(({ at }) => at / 1000))
       const delays = at.slice(1).map((time, i) => time - at[i]!)
       assert.deepStrictEqual(delays.slice(0, 4).map((delay) => Math.round(delay * 1000)), [1000, 1500, 2250, 3375])
       assert.isTrue(delays.every((delay, i) => delay <= 15 && (i === 0 || delay >= delays[i - 1]!)))
@@ -539,8 +596,8 @@ describe("watchVideo", () => {
       const watching = Stream.runCollect(Encodings.watchVideo(id, everySecond))
       const [emissions, requests] = yield* counted(inTime(watching))
       assert.deepStrictEqual(Chunk.toArray(emissions), [[]])
-      // The source is there after three seconds: four looks, two requests each.
-      assert.strictEqual(requests, 8)
+      // The source is there after three seconds: four looks, two requests each, and the list once more.
+      assert.strictEqual(requests, 9)
     }),
     { encodingTime: "30 seconds" }
   )
@@ -567,7 +624,7 @@ describe("watchVideo", () => {
   test(
     "of a video that is not there fails",
     Effect.gen(function*() {
-      const error = yield* Effect.flip(Stream.runDrain(Encodings.watchVideo("none")))
+      const error = yield* Effect.flip(inTime(Stream.runDrain(Encodings.watchVideo("none"))))
       assert.deepInclude({ ...error }, { _tag: "PandaNotFound", operation: "Encodings.watchVideo" } as never)
     })
   )
@@ -580,7 +637,7 @@ describe("watchVideo", () => {
       assert.lengthOf(yield* seen, 1)
       yield* Stream.runDrain(Stream.take(watching, 1))
       yield* TestClock.adjust("1 hour")
-      assert.lengthOf(yield* seen, 2)
+      assert.lengthOf(yield* seen, 3)
     })
   )
 })
@@ -678,6 +735,82 @@ describe("awaitVideo", () => {
       assert.strictEqual(encoding!.status, "success")
     }),
     { encodingTime: "2 minutes" }
+  )
+
+  /** Answers with what comes next, and then with the last of it for ever. */
+  const answering = (route: string, ...answers: ReadonlyArray<unknown>) =>
+    Effect.forEach(
+      answers,
+      (answer, i) =>
+        inject(Fault.malformed(JSON.stringify(answer)), { route, times: i === answers.length - 1 ? 1000 : 1 })
+    )
+  const encoding = (id: string, status: string) => ({ id, status })
+
+  test(
+    "counts none only after the video was seen to be done",
+    Effect.gen(function*() {
+      yield* answering("GET /videos/:id.json", { id: "v", status: "success" })
+      yield* answering("GET /encodings.json", [], [encoding("e", "processing")], [], [encoding("e", "success")])
+      const found = yield* inTime(Encodings.awaitVideo("v", { timeout: "10 minutes" }))
+      assert.deepStrictEqual(found, [encoding("e", "success")])
+    })
+  )
+
+  test(
+    "of a pipeline sees the encodings that begin when those before are done",
+    Effect.gen(function*() {
+      const both = (child: string) => [encoding("child", child), encoding("parent", "success")]
+      yield* answering(
+        "GET /encodings.json",
+        [encoding("parent", "success")],
+        [],
+        both("processing"),
+        [],
+        both("success"),
+        both("success"),
+        []
+      )
+      assert.lengthOf(yield* inTime(Encodings.awaitVideo("v", { timeout: "10 minutes" })), 2)
+    })
+  )
+
+  test(
+    "of a pipeline waits as long as it is told before it looks once more",
+    Effect.gen(function*() {
+      const { id } = yield* Videos.create({ source_url, profiles: ["h264"] })
+      const fiber = yield* Effect.fork(Encodings.awaitVideo(id, { settle: "30 seconds" }))
+      yield* TestClock.adjust("20 seconds")
+      const { id: late } = yield* Encodings.create({ video_id: id, profile_name: "webm" })
+      yield* TestClock.adjust("1 minute")
+      assert.include((yield* Fiber.join(fiber)).map(({ id }) => id), late)
+    })
+  )
+
+  test(
+    "whose source failed gives none, or the video's error to who asks",
+    Effect.gen(function*() {
+      const failure = { error_class: "DownloadFailed", error_message: "404" }
+      const { id } = yield* Videos.create({ source_url, profiles: "none" })
+      yield* (yield* panda).failVideo(id, failure)
+      assert.deepStrictEqual(yield* inTime(Encodings.awaitVideo(id)), [])
+      const error = yield* Effect.flip(inTime(Encodings.awaitVideo(id, { failOnError: true })))
+      assert.deepInclude({ ...error }, { _tag: "PandaEncodingFailed", id, ofVideo: true, ...failure } as never)
+      assert.match(
+        error.message,
+        new RegExp(`^Encodings.awaitVideo: the source of video ${id} failed: DownloadFailed, 404`)
+      )
+    })
+  )
+
+  test(
+    "whose encodings failed with the source gives the video's error",
+    Effect.gen(function*() {
+      const failed = { id: "e", status: "fail", error_class: "VideoStatusInvalid" }
+      yield* answering("GET /encodings.json", [failed])
+      yield* answering("GET /videos/:id.json", { id: "v", status: "fail", error_class: "FormatNotRecognised" })
+      const error = yield* Effect.flip(inTime(Encodings.awaitVideo("v", { failOnError: true })))
+      assert.deepInclude({ ...error }, { id: "v", error_class: "FormatNotRecognised", ofVideo: true } as never)
+    })
   )
 
   test(

@@ -14,7 +14,7 @@ describe("operations", () => {
       assert.deepStrictEqual((yield* Profiles.list({ per_page: 2 })).map(({ name }) => name), ["p129", "p128"])
       const [all, requests] = yield* counted(Stream.runCollect(Profiles.all()))
       assert.strictEqual(all.length, 130)
-      assert.strictEqual(requests, 2)
+      assert.strictEqual(requests, 4)
     }),
     { profiles: Array.from({ length: 130 }, (_, i) => ({ preset_name: "h264", name: `p${i}` })) }
   )
@@ -130,11 +130,11 @@ describe("operations", () => {
   )
 
   test(
-    "a profile that is broken says where",
+    "a profile without an id says where",
     Effect.gen(function*() {
-      yield* inject(Fault.malformed("[{\"id\":\"1\"},{\"id\":\"2\",\"width\":\"wide\"}]"))
+      yield* inject(Fault.malformed("[{\"id\":\"1\"},{\"name\":\"2\",\"width\":\"wide\"}]"))
       const error = yield* Effect.flip(Profiles.list())
-      assert.deepInclude({ ...error }, { _tag: "PandaDecodeError", path: ["1", "width"] } as never)
+      assert.deepInclude({ ...error }, { _tag: "PandaDecodeError", path: ["1", "id"] } as never)
     })
   )
 })
@@ -348,12 +348,56 @@ describe("sync", () => {
   )
 
   test(
+    "finds nothing to change in what only is written otherwise",
+    Effect.gen(function*() {
+      const { addProfile } = yield* panda
+      const lines = { command: "a $input_file$\nb", extname: ".mp4" }
+      yield* addProfile({ ...lines, command: "a $input_file$\r\nb\r\n", name: "lines" })
+      yield* addProfile({
+        preset_name: "h264",
+        name: "odd",
+        h264_level: "3.0",
+        fps: "30.0",
+        upscale: "true",
+        two_pass: "false",
+        clip_length: null,
+        width: "0640"
+      })
+      const wanted = { name: "odd", preset_name: "h264", fps: 30, upscale: true, two_pass: false, width: 640 }
+      const same = [
+        { ...wanted, h264_level: "3.0", clip_length: "" },
+        { ...wanted, h264_level: 3, clip_length: null, fps: "30" }
+      ]
+      for (const odd of same) {
+        assert.deepStrictEqual((yield* Profiles.sync([{ name: "lines", ...lines }, odd])).updated, [])
+      }
+      assert.strictEqual((yield* Profiles.find("odd")).h264_level, "3.0")
+      const { updated } = yield* Profiles.sync([{ ...wanted, h264_level: "3.1", title: "007" }], { dryRun: true })
+      assert.deepStrictEqual(updated[0]!.changes.map(({ after, attribute }) => [attribute, after]), [
+        ["title", "007"],
+        ["h264_level", "3.1"]
+      ])
+    })
+  )
+
+  test(
+    "changes what could not be read, and shows what it was",
+    Effect.gen(function*() {
+      yield* (yield* panda).addProfile({ preset_name: "h264", name: "odd", width: "wide" })
+      const { updated } = yield* Profiles.sync([{ name: "odd", preset_name: "h264", width: null }])
+      assert.deepStrictEqual(updated[0]!.changes, [{ attribute: "width", before: "wide", after: null }])
+      const before = yield* Profiles.find("odd")
+      assert.isUndefined(before.width)
+    })
+  )
+
+  test(
     "does nothing the second time but look",
     Effect.gen(function*() {
       yield* Profiles.sync(desired)
       const [report, requests] = yield* counted(Profiles.sync(desired))
       assert.deepStrictEqual(report, { ...none, unchanged: ["h264", "small", "mine"] })
-      assert.strictEqual(requests, 1)
+      assert.strictEqual(requests, 2)
       assert.deepStrictEqual(yield* Profiles.sync([]), none)
     })
   )
@@ -363,7 +407,7 @@ describe("sync", () => {
     Effect.gen(function*() {
       const wanted = [...desired, { name: "h264.hi", preset_name: "h264.hi" }]
       const [plan, requests] = yield* counted(Profiles.sync(wanted, { dryRun: true, prune: true }))
-      assert.strictEqual(requests, 1)
+      assert.strictEqual(requests, 2)
       assert.deepStrictEqual(plan.removed, ["webm"])
       assert.sameMembers(yield* names, ["h264", "webm"])
       assert.deepStrictEqual(yield* Profiles.sync(wanted, { prune: true }), plan)
@@ -434,7 +478,7 @@ describe("sync", () => {
           parameter: "n"
         } as never)
         assert.match(error.message, /is made from another preset, or from a command: delete it/)
-        assert.lengthOf(yield* seen, 1)
+        assert.lengthOf(yield* seen, 2)
       })
     )
   }

@@ -73,13 +73,28 @@ describe("decode", () => {
     ],
     [
       "event=video-created&video_id=v&encoding_ids[-1]=a&encoding_ids[x]=a&encoding_ids[0][0]=a&xencoding_ids=a",
-      created()
+      Webhook.VideoCreated.make({
+        video_id: "v",
+        encoding_ids: [],
+        fields: [["encoding_ids[-1]", "a"], ["encoding_ids[x]", "a"], ["encoding_ids[0][0]", "a"], [
+          "xencoding_ids",
+          "a"
+        ]]
+      })
     ],
     ["event=video-created&video_id=u&video_id=v", created()],
     ["event=video-created&video_id=a+b%2Fc", Webhook.VideoCreated.make({ video_id: "a b/c", encoding_ids: [] })],
     [
       "event=video-encoded&video_id=v&encoding_ids[0]=a&more=1",
-      Webhook.VideoEncoded.make({ video_id: "v", encoding_ids: ["a"] })
+      Webhook.VideoEncoded.make({ video_id: "v", encoding_ids: ["a"], fields: [["more", "1"]] })
+    ],
+    [
+      "cloud=c&event=encoding-complete&encoding_id=9007199254740993&cloud=d&encoding_ids[0]=x",
+      Webhook.EncodingComplete.make({
+        encoding_id: "9007199254740993",
+        video_id: undefined,
+        fields: [["cloud", "c"], ["cloud", "d"], ["encoding_ids[0]", "x"]]
+      })
     ],
     ...([["42", 42], ["0", 0], ["100", 100], [" 33.3 ", 33.3], ["101", 100], ["-1", 0], [
       "9".repeat(400),

@@ -29,9 +29,27 @@ export interface Answer {
   readonly text: string
 }
 
+/** Whether it says anything: an `error` that is empty is none, such as an attribute that an entity has for the day. */
+const isNaming = (error: unknown): boolean =>
+  typeof error === "string"
+    ? error.trim() !== ""
+    : typeof error === "object" && error !== null
+    ? Object.keys(error).length > 0
+    : Boolean(error)
+
+/** Whether there is nothing but an error: a record of what others found may have an attribute of that name. */
+const isBare = (text: string): boolean =>
+  Option.exists(
+    decodeRecord(text),
+    (record) => Object.keys(record).every((name) => name === "error" || name === "message") && "message" in record
+  )
+
+const decodeRecord = Schema.decodeUnknownOption(
+  json.parsed(Schema.Record({ key: Schema.String, value: Schema.Unknown }))
+)
+
 const ErrorBody = Schema.decodeUnknownOption(json.parsed(Schema.Struct({
-  // Panda's own Ruby client takes anything but null and false for an error.
-  error: Schema.Unknown.pipe(Schema.filter((error) => error !== undefined && error !== null && error !== false)),
+  error: Schema.Unknown.pipe(Schema.filter(isNaming)),
   message: Schema.optionalWith(Schema.Unknown, { nullable: true })
 })))
 
@@ -51,13 +69,14 @@ const statusOf: Record<string, number> = {
 export const fromAnswer = (
   operation: string,
   answer: Answer,
-  now: DateTime.Utc
+  now: DateTime.Utc,
+  { open = false }: { readonly open?: boolean | undefined } = {}
 ): Option.Option<
   PandaAuthError | PandaNotFound | PandaRejected | PandaFileTooLarge | PandaRateLimited | PandaServerError
 > => {
   const named = answer.text === "" ? Option.none() : ErrorBody(answer.text)
   const ok = answer.status >= 200 && answer.status < 300
-  if (ok && Option.isNone(named)) return Option.none()
+  if (ok && (Option.isNone(named) || open && !isBare(answer.text))) return Option.none()
   const error = Option.getOrUndefined(
     Option.map(named, ({ error }) => excerpt(typeof error === "string" ? error : JSON.stringify(error)))
   )

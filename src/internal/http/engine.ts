@@ -35,6 +35,8 @@ export interface Call {
   readonly file?: multipart.File | undefined
   /** Whether doing it twice is harmless. */
   readonly repeatable: boolean
+  /** Whether the answer may have any attribute, `error` too. */
+  readonly open?: boolean | undefined
 }
 
 /** What is in force where a request is made. */
@@ -117,12 +119,14 @@ interface Sending {
   readonly params: Signature.Params
   readonly file: multipart.File | undefined
   readonly repeatable: boolean
+  readonly open: boolean | undefined
 }
 
-const check = ({ file, method, operation, params, path, repeatable }: Call): Effect.Effect<Sending, PandaInputError> =>
+const check = (call: Call): Effect.Effect<Sending, PandaInputError> =>
   Effect.gen(function*() {
+    const { file, method, open, operation, params, path, repeatable } = call
     const checked = yield* Effect.mapError(path, inOperation(operation))
-    return { operation, method, path: checked, params: yield* params, file, repeatable }
+    return { operation, method, path: checked, params: yield* params, file, repeatable, open }
   })
 
 interface Signed {
@@ -167,7 +171,7 @@ const send = (
 /** Whether it is an answer, or an error. */
 const classify = (
   engine: Engine,
-  { operation }: Sending,
+  { open, operation }: Sending,
   response: HttpClientResponse.HttpClientResponse
 ): Effect.Effect<Answer, PandaError> =>
   Effect.gen(function*() {
@@ -179,7 +183,7 @@ const classify = (
       return yield* new PandaDecodeError({ operation, status, path: [], description: "is longer than 32 MiB" })
     }
     const answer = { status, headers, text: text.value }
-    const error = fromAnswer(operation, answer, yield* DateTime.now)
+    const error = fromAnswer(operation, answer, yield* DateTime.now, { open })
     return yield* Option.isSome(error) ? Effect.fail(error.value) : Effect.succeed(answer)
   })
 

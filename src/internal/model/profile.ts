@@ -1,21 +1,9 @@
 /** The model of a profile: apart from its room, because encodings lead back to their profile. */
-import * as Schema from "effect/Schema"
+import type * as Schema from "effect/Schema"
 import * as wire from "./wire.js"
 
-/**
- * A profile: how to encode. Attributes that Panda sends beyond these are kept, and encoded again.
- *
- * @since 0.1.0
- * @category models
- */
-export interface Profile extends Schema.Schema.Type<typeof Profile> {}
-
-/**
- * @since 0.1.0
- * @category schemas
- */
-export const Profile = wire.entity("Profile", {
-  id: wire.id,
+/** What is known of a profile beside its id. */
+export const attributes = {
   /** Unique in its cloud. */
   name: wire.text,
   title: wire.text,
@@ -55,7 +43,7 @@ export const Profile = wire.entity("Profile", {
   frame_interval: wire.text,
   /** `baseline`, `main` or `high`. */
   h264_profile: wire.text,
-  h264_level: wire.numberOrWord,
+  h264_level: wire.level,
   h264_crf: wire.numberOrWord,
   h264_tune: wire.text,
   /** HLS: which other profiles a playlist lists, such as `hls.*`. */
@@ -64,11 +52,11 @@ export const Profile = wire.entity("Profile", {
   buffer_size: wire.numberOrWord,
   encryption: wire.boolean,
   /** Base64. */
-  encryption_key: wire.optional(Schema.Redacted(wire.id)),
-  encryption_key_url: wire.text,
+  encryption_key: wire.secret,
+  encryption_key_url: wire.url,
   /** Base64. */
   encryption_iv: wire.text,
-  watermark_url: wire.text,
+  watermark_url: wire.url,
   watermark_top: wire.numberOrWord,
   watermark_bottom: wire.numberOrWord,
   watermark_left: wire.numberOrWord,
@@ -83,4 +71,18 @@ export const Profile = wire.entity("Profile", {
   priority: wire.number,
   created_at: wire.timestamp,
   updated_at: wire.timestamp
-})
+}
+
+/**
+ * A profile: how to encode. Attributes that Panda sends beyond these are kept, and encoded again.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Profile extends Schema.Schema.Type<typeof Profile> {}
+
+/**
+ * @since 0.1.0
+ * @category schemas
+ */
+export const Profile = wire.entity("Profile", { id: wire.id }, attributes)

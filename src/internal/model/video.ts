@@ -14,14 +14,13 @@ export interface Video extends Schema.Schema.Type<typeof Video> {}
  * @since 0.1.0
  * @category schemas
  */
-export const Video = wire.entity("Video", {
+export const Video = wire.entity("Video", { id: wire.id }, {
   ...wire.media,
-  id: wire.id,
   /** `success`, `fail` or `processing`: about getting hold of the source, not about its encodings. */
-  status: wire.text,
+  status: wire.status,
   original_filename: wire.text,
   /** Where Panda fetched it from. */
-  source_url: wire.text,
+  source_url: wire.url,
   /** What was passed when it was created. */
   payload: wire.text
 })

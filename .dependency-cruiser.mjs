@@ -4,7 +4,7 @@
  */
 const rooms = [
   ["internal/upload/decision"],
-  ["internal/text/", "internal/model/"],
+  ["internal/text/", "internal/model/", "internal/layer/"],
   ["UploadState"],
   ["PandaError"],
   ["Credentials", "UploadSource"],

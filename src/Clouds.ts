@@ -110,10 +110,10 @@ const currentId = (operation: string): Effect.Effect<string, PandaInputError, Pa
   Effect.gen(function*() {
     const { credentials } = yield* PandaClient.PandaClient
     const id = (yield* PandaClient.CurrentCloud) ?? credentials.cloudId
-    return id ?? (yield* new PandaInputError({
+    return id?.trim() || (yield* new PandaInputError({
       operation,
       parameter: "cloudId",
-      description: "is not set: give the credentials one, or use PandaClient.withCloud"
+      description: "is not set: give the credentials one (PANDA_CLOUD_ID), or use PandaClient.withCloud"
     }))
   })
 

@@ -7,12 +7,13 @@ import * as Clock from "effect/Clock"
 import * as Config from "effect/Config"
 import * as ConfigError from "effect/ConfigError"
 import * as Context from "effect/Context"
+import * as Data from "effect/Data"
 import type * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
+import * as Equal from "effect/Equal"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
-import * as Ref from "effect/Ref"
 import { PandaInputError } from "./PandaError.js"
 
 /**
@@ -61,6 +62,7 @@ export interface Endpoint {
 export interface KeyOptions extends Endpoint {
   readonly accessKey: string
   readonly secretKey: Redacted.Redacted<string>
+  readonly token?: undefined
   readonly cloudId?: string | undefined
 }
 
@@ -72,11 +74,27 @@ export interface KeyOptions extends Endpoint {
  */
 export interface TokenOptions extends Endpoint {
   readonly token: Redacted.Redacted<string>
+  readonly accessKey?: undefined
+  readonly secretKey?: undefined
   readonly cloudId?: string | undefined
 }
 
 /**
- * All that credentials are made of: keys or a token, a cloud, and an endpoint.
+ * What a program says in place of the environment: see `layerConfig`.
+ *
+ * @since 0.2.0
+ * @category models
+ */
+export interface Overrides extends Endpoint {
+  readonly accessKey?: string | undefined
+  readonly secretKey?: Redacted.Redacted<string> | undefined
+  readonly token?: Redacted.Redacted<string> | undefined
+  readonly cloudId?: string | undefined
+}
+
+/**
+ * All that credentials are made of: keys or a token, a cloud, and an endpoint. Of both the types do not allow; where there
+ * are no types, the token wins, as it does in the environment.
  *
  * @since 0.1.0
  * @category models
@@ -113,7 +131,7 @@ export declare namespace Credentials {
     readonly baseUrl: string
     /**
      * The timestamp of the next request: ISO 8601 in UTC with six fraction digits, later than any given out before,
-     * because Panda accepts the signature of a POST once only.
+     * for these keys in this process, because Panda accepts the signature of a POST once only.
      */
     readonly timestamp: Effect.Effect<string>
     /**
@@ -138,19 +156,24 @@ const hostnameOf = (host: string): string | undefined =>
 
 /** What is wrong with an option, without its value: the words follow the option's name. */
 interface Fault {
-  readonly option: Exclude<keyof KeyOptions | keyof TokenOptions, "protocol" | "cloudId">
+  readonly option: Exclude<keyof Overrides, "protocol" | "cloudId">
   readonly words: string
   readonly missing?: boolean
 }
 
-const faultsOf = (options: Options): ReadonlyArray<Fault> => {
-  const { host, port = 443, region = "us", version = "v2" } = options
-  const secrets = "token" in options
-    ? { token: Redacted.value(options.token) }
-    : { accessKey: options.accessKey, secretKey: Redacted.value(options.secretKey) }
-  const faults = (Object.entries(secrets) as Array<["accessKey" | "secretKey" | "token", string]>)
+/** Of a program without types too, which may pass anything. */
+const textIn = (secret: unknown): unknown => Redacted.isRedacted(secret) ? Redacted.value(secret) : undefined
+
+const faultsOf = (options: Overrides): ReadonlyArray<Fault> => {
+  const { accessKey, host, port = 443, region = "us", secretKey, token, version = "v2" } = options
+  const secrets = token === undefined
+    ? { accessKey, secretKey: textIn(secretKey) }
+    : { token: textIn(token) }
+  const faults = (Object.entries(secrets) as Array<["accessKey" | "secretKey" | "token", unknown]>)
     .flatMap(([option, secret]): ReadonlyArray<Fault> =>
-      !secret
+      typeof secret !== "string" && options[option] !== undefined
+        ? [{ option, words: "is not text in a Redacted: use Redacted.make, for an accessKey plain text" }]
+        : typeof secret !== "string" || secret === ""
         ? [{ option, words: "is missing: take it from your Panda account", missing: true }]
         : secret.isWellFormed()
         ? []
@@ -180,6 +203,27 @@ const timestampOf = (micros: number): string => {
   return `${millis}${String(micros % 1000).padStart(3, "0")}Z`
 }
 
+/** Microseconds: how far the server's clock is ahead of ours, and the last timestamp given out. */
+interface Dial {
+  offset: number
+  last: number
+}
+
+/** Of each clock, because a test has its own, and of all who sign with the same keys there. */
+const dials = new WeakMap<Clock.Clock, Map<string, Dial>>()
+
+/** Reads the dial, or sets it, at the time in microseconds. */
+const withDial = <A>(signer: string, use: (dial: Dial, now: number) => A): Effect.Effect<A> =>
+  Clock.clockWith((clock) =>
+    Effect.map(clock.currentTimeMillis, (now) => {
+      const ofClock = dials.get(clock) ?? new Map<string, Dial>()
+      dials.set(clock, ofClock)
+      const dial = ofClock.get(signer) ?? { offset: 0, last: 0 }
+      ofClock.set(signer, dial)
+      return use(dial, Math.floor(now) * 1000)
+    })
+  )
+
 /**
  * Fails with `PandaInputError`, which lists every option that is missing or malformed and shows no value.
  *
@@ -193,32 +237,31 @@ export const make = (options: Options): Effect.Effect<Credentials.Service, Panda
       const description = faults.map(({ option, words }) => `${option} ${words}`).join("; ")
       return yield* new PandaInputError({ operation: "Credentials", description })
     }
-    const { cloudId, port = 443, region = "us", version = "v2" } = options
+    const { port = 443, region = "us", version = "v2" } = options
+    const cloudId = options.cloudId?.trim() === "" ? undefined : options.cloudId
     const host = options.host === undefined ? hosts[region] : hostnameOf(options.host)!
     const protocol = options.protocol ?? (port === 443 ? "https" : "http")
     const suffix = port === (protocol === "https" ? 443 : 80) ? "" : `:${port}`
 
-    /** Microseconds: how far the server's clock is ahead of ours, and the last timestamp given out. */
-    const clock = yield* Ref.make({ offset: 0, last: 0 })
-    const timestamp = Effect.flatMap(Clock.currentTimeMillis, (now) =>
-      Ref.modify(clock, ({ last, offset }) => {
-        const next = Math.max(last + 1, Math.floor(now) * 1000 + offset)
-        return [timestampOf(next), { offset, last: next }]
-      }))
+    const auth: Auth = options.token === undefined
+      ? { _tag: "Keys", accessKey: options.accessKey, secretKey: options.secretKey }
+      : { _tag: "Token", token: options.token }
+    // The signature of a POST counts once for all who have the keys.
+    const signer = auth._tag === "Keys" ? `${host}\n${auth.accessKey}` : ""
+    const timestamp = withDial(signer, (dial, now) => {
+      dial.last = Math.max(dial.last + 1, now + dial.offset)
+      return timestampOf(dial.last)
+    })
     const synchronize = (server: DateTime.Utc) =>
-      Effect.flatMap(Clock.currentTimeMillis, (now) =>
-        Ref.update(clock, (before) => {
-          // Beyond these a timestamp has no microseconds to count up, or no form. No clock is there.
-          if (server.epochMillis < 0 || server.epochMillis > LATEST) return before
-          const offset = (server.epochMillis - Math.floor(now)) * 1000
-          if (Math.abs(offset - before.offset) < 1_000_000) return before
-          // A clock that ran ahead must be able to go back, so what was given out before no longer counts.
-          return { offset, last: offset < before.offset ? 0 : before.last }
-        }))
-
-    const auth: Auth = "token" in options
-      ? { _tag: "Token", token: options.token }
-      : { _tag: "Keys", accessKey: options.accessKey, secretKey: options.secretKey }
+      withDial(signer, (dial, now) => {
+        // Beyond these a timestamp has no microseconds to count up, or no form. No clock is there.
+        if (server.epochMillis < 0 || server.epochMillis > LATEST) return
+        const offset = server.epochMillis * 1000 - now
+        if (Math.abs(offset - dial.offset) < 1_000_000) return
+        // A clock that ran ahead must be able to go back, so what was given out before no longer counts.
+        if (offset < dial.offset) dial.last = 0
+        dial.offset = offset
+      })
     return { auth, cloudId, host, baseUrl: `${protocol}://${host}${suffix}/${version}`, timestamp, synchronize }
   })
 
@@ -252,9 +295,21 @@ export const layer = (options: Options): Layer.Layer<Credentials, PandaInputErro
  * @since 0.1.0
  * @category layers
  */
-export const layerConfig = (
-  overrides: Partial<KeyOptions & TokenOptions> = {}
-): Layer.Layer<Credentials, ConfigError.ConfigError> => Layer.effect(Credentials, makeConfig(overrides))
+export const layerConfig = (overrides: Overrides = {}): Layer.Layer<Credentials, ConfigError.ConfigError> => {
+  let last: { readonly options: Options; readonly credentials: Credentials.Service } | undefined
+  // Read anew wherever the layer stands: what is configured there may be another account. The same one is built once.
+  return Layer.fresh(Layer.effect(
+    Credentials,
+    Effect.gen(function*() {
+      const options = yield* optionsFromConfig(overrides)
+      if (last !== undefined && isSame(last.options, options)) return last.credentials
+      last = { options, credentials: yield* Effect.orDie(make(options)) }
+      return last.credentials
+    })
+  ))
+}
+
+const isSame = (left: Options, right: Options): boolean => Equal.equals(Data.struct(left), Data.struct(right))
 
 /**
  * From the URL that a hosting platform hands out: `https://ACCESS_KEY:SECRET_KEY@HOST:PORT/CLOUD_ID`. The scheme only
@@ -317,9 +372,7 @@ const variable = (name: string) =>
     Config.map(Option.getOrUndefined)
   )
 
-const makeConfig = (
-  overrides: Partial<KeyOptions & TokenOptions>
-): Effect.Effect<Credentials.Service, ConfigError.ConfigError> =>
+const optionsFromConfig = (overrides: Overrides): Effect.Effect<Options, ConfigError.ConfigError> =>
   Effect.gen(function*() {
     const url = yield* variable("PANDASTREAM_URL")
     const parsed = url === undefined ? Option.none() : parseUrl(Redacted.make(url))
@@ -335,29 +388,30 @@ const makeConfig = (
       host: variable(variables.host),
       port: variable(variables.port)
     })
-    const found: KeyOptions & Partial<TokenOptions> = Option.getOrElse(parsed, () => ({
+    const found: Overrides = Option.getOrElse(parsed, () => ({
       cloudId: read.cloudId,
       host: read.host,
       // An unknown region is one of the faults that are reported together below.
       region: read.region as Region | undefined,
       port: read.port === undefined ? undefined : /^\d+$/.test(read.port) ? Number(read.port) : NaN,
-      accessKey: read.accessKey ?? "",
-      secretKey: Redacted.make(read.secretKey ?? ""),
-      ...(read.token === undefined ? {} : { token: Redacted.make(read.token) })
+      ...(read.token === undefined
+        ? { accessKey: read.accessKey ?? "", secretKey: Redacted.make(read.secretKey ?? "") }
+        : { token: Redacted.make(read.token) })
     }))
-    const given: typeof overrides = Object.fromEntries(
+    const given: Overrides = Object.fromEntries(
       Object.entries(overrides).filter(([, value]) => value !== undefined)
     )
-    const { accessKey, secretKey, token, ...rest } = {
+    const options = {
       ...found,
       // What the program says takes the place of what says the same in another way.
       ...(given.accessKey === undefined && given.secretKey === undefined ? {} : { token: undefined }),
+      ...(given.token === undefined ? {} : { accessKey: undefined, secretKey: undefined }),
       ...(given.region === undefined ? {} : { host: undefined }),
       ...given
     }
-    const options: Options = { ...rest, ...(token === undefined ? { accessKey, secretKey } : { token }) }
     const faults = faultsOf(options)
-    if (faults.length === 0) return yield* Effect.orDie(make(options))
+    // Without faults it is one or the other.
+    if (faults.length === 0) return options as Options
     return yield* Effect.fail(
       faults.map(({ missing, option, words }) =>
         option in given || option === "version"

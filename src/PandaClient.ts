@@ -17,11 +17,13 @@ import * as Layer from "effect/Layer"
 import * as Random from "effect/Random"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
 import * as Credentials from "./Credentials.js"
 import * as engine from "./internal/http/engine.js"
 import { checkedPath, encodeInput } from "./internal/http/input.js"
 import type * as multipart from "./internal/http/multipart.js"
 import type * as retryBudget from "./internal/http/retryBudget.js"
+import { layerPer } from "./internal/layer/layerPer.js"
 import { type PandaError, PandaInputError, type PandaTransportError } from "./PandaError.js"
 import type * as Signature from "./Signature.js"
 
@@ -297,11 +299,15 @@ const settings = Effect.contextWith((context: Context.Context<never>): engine.Se
 /**
  * The client as a layer; `layerConfig` brings the credentials along.
  *
+ * It is built once for each `Credentials` and `HttpClient` that it is provided with, so that a graph can have it for
+ * several accounts.
+ *
  * @since 0.1.0
  * @category layers
  */
-export const layer: Layer.Layer<PandaClient, never, Credentials.Credentials | HttpClient.HttpClient> = Layer.effect(
+export const layer: Layer.Layer<PandaClient, never, Credentials.Credentials | HttpClient.HttpClient> = layerPer(
   PandaClient,
+  Effect.all([Credentials.Credentials, HttpClient.HttpClient]),
   make
 )
 
@@ -314,10 +320,27 @@ export const layer: Layer.Layer<PandaClient, never, Credentials.Credentials | Ht
 export const layerConfig = (
   overrides?: Parameters<typeof Credentials.layerConfig>[0]
 ): Layer.Layer<PandaClient, ConfigError.ConfigError, HttpClient.HttpClient> =>
-  Layer.provide(layer, Credentials.layerConfig(overrides))
+  Layer.fresh(Layer.provide(layer, Credentials.layerConfig(overrides)))
+
+/** An effect or a stream, with a setting for the operations in it. */
+interface Within<Setting> {
+  (setting: Setting): <T extends Effect.Effect<any, any, any> | Stream.Stream<any, any, any>>(self: T) => Same<T>
+  <A, E, R>(self: Stream.Stream<A, E, R>, setting: Setting): Stream.Stream<A, E, R>
+  <A, E, R>(self: Effect.Effect<A, E, R>, setting: Setting): Effect.Effect<A, E, R>
+}
+
+type Same<T> = [T] extends [Effect.Effect<infer A, infer E, infer R>] ? Effect.Effect<A, E, R>
+  : [T] extends [Stream.Stream<infer A, infer E, infer R>] ? Stream.Stream<A, E, R>
+  : never
+
+const within = <I, Setting>(reference: Context.Reference<I, Setting>): Within<Setting> =>
+  dual(2, <A, E, R>(self: Effect.Effect<A, E, R> | Stream.Stream<A, E, R>, setting: Setting) =>
+    Effect.isEffect(self)
+      ? Effect.provideService(self, reference, setting)
+      : Stream.provideService(self, reference, setting))
 
 /**
- * Runs the operations of an effect against another cloud of the account.
+ * Runs the operations of an effect or a stream against another cloud of the account.
  *
  * @see https://github.com/pandastream/slate/blob/3ade13b/source/includes/api_authentication.md
  * @example
@@ -329,30 +352,18 @@ export const layerConfig = (
  * @since 0.1.0
  * @category combinators
  */
-export const withCloud: {
-  (cloudId: string): <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
-  <A, E, R>(self: Effect.Effect<A, E, R>, cloudId: string): Effect.Effect<A, E, R>
-} = dual(
-  2,
-  <A, E, R>(self: Effect.Effect<A, E, R>, cloudId: string) => Effect.provideService(self, CurrentCloud, cloudId)
-)
+export const withCloud: Within<string> = within(CurrentCloud)
 
 /**
- * Runs the operations of an effect with another retry policy, or without any.
+ * Runs the operations of an effect or a stream with another retry policy, or without any.
  *
  * @since 0.1.0
  * @category combinators
  */
-export const withRetry: {
-  (policy: RetryPolicy): <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
-  <A, E, R>(self: Effect.Effect<A, E, R>, policy: RetryPolicy): Effect.Effect<A, E, R>
-} = dual(
-  2,
-  <A, E, R>(self: Effect.Effect<A, E, R>, policy: RetryPolicy) => Effect.provideService(self, CurrentRetry, policy)
-)
+export const withRetry: Within<RetryPolicy> = within(CurrentRetry)
 
 /**
- * Runs the operations of an effect within another retry budget, or without any. What is spent is counted for the client:
+ * Runs the operations of an effect or a stream within another retry budget, or without any. What is spent is counted for the client:
  * the budgets of two regions of code are two limits on the same count. `"unlimited"` retries do not count.
  *
  * @example
@@ -363,44 +374,23 @@ export const withRetry: {
  * @since 0.1.0
  * @category combinators
  */
-export const withRetryBudget: {
-  (budget: RetryBudget | "unlimited"): <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
-  <A, E, R>(self: Effect.Effect<A, E, R>, budget: RetryBudget | "unlimited"): Effect.Effect<A, E, R>
-} = dual(
-  2,
-  <A, E, R>(self: Effect.Effect<A, E, R>, budget: RetryBudget | "unlimited") =>
-    Effect.provideService(self, CurrentRetryBudget, budget)
-)
+export const withRetryBudget: Within<RetryBudget | "unlimited"> = within(CurrentRetryBudget)
 
 /**
- * Runs the operations of an effect with another time allowed for one attempt.
+ * Runs the operations of an effect or a stream with another time allowed for one attempt.
  *
  * @since 0.1.0
  * @category combinators
  */
-export const withTimeout: {
-  (duration: Duration.DurationInput): <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
-  <A, E, R>(self: Effect.Effect<A, E, R>, duration: Duration.DurationInput): Effect.Effect<A, E, R>
-} = dual(
-  2,
-  <A, E, R>(self: Effect.Effect<A, E, R>, duration: Duration.DurationInput) =>
-    Effect.provideService(self, CurrentTimeout, duration)
-)
+export const withTimeout: Within<Duration.DurationInput> = within(CurrentTimeout)
 
 /**
- * Changes the requests of an effect, once they are signed.
+ * Changes the requests of an effect or a stream, once they are signed.
  *
  * @since 0.1.0
  * @category combinators
  */
-export const withTransform: {
-  (transform: TransformRequest): <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
-  <A, E, R>(self: Effect.Effect<A, E, R>, transform: TransformRequest): Effect.Effect<A, E, R>
-} = dual(
-  2,
-  <A, E, R>(self: Effect.Effect<A, E, R>, transform: TransformRequest) =>
-    Effect.provideService(self, CurrentTransform, transform)
-)
+export const withTransform: Within<TransformRequest> = within(CurrentTransform)
 
 /**
  * Runs an operation: checks its parameters, then signs, sends, and where it is allowed sends again, maps an error answer

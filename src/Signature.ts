@@ -108,17 +108,31 @@ const entriesOf = (name: string, value: unknown): Either.Either<ReadonlyArray<En
   )
 }
 
+/** None twice, once nested and once with brackets in its name: it would be signed twice and sent once. */
+const distinct = (entries: ReadonlyArray<Entry>): Either.Either<ReadonlyArray<Entry>, PandaInputError> => {
+  const names = new Set<string>()
+  for (const entry of entries) {
+    const name = nameOf(entry)
+    if (names.has(name)) return reject(name, "the parameter is given twice: pass it once")
+    names.add(name)
+  }
+  return Either.right(entries)
+}
+
+/** As it is sent. */
+const nameOf = ({ base, inner }: Entry): string => inner === undefined ? base : `${base}[${inner}]`
+
 const entries = (params: Params): Either.Either<ReadonlyArray<Entry>, PandaInputError> => {
   if (Object.hasOwn(params, "signature")) {
     return reject("signature", "the signature is computed here: leave it out")
   }
-  return Either.map(
+  return Either.flatMap(
     Either.all(
       Object.entries(params)
         .filter(([name, value]) => name !== "file" && value !== undefined)
         .map(([name, value]) => entriesOf(name, value))
     ),
-    (entries) => entries.flat()
+    (entries) => distinct(entries.flat())
   )
 }
 
@@ -157,7 +171,25 @@ export const canonicalQuery = (params: Params): Either.Either<string, PandaInput
       .join("&"))
 
 /**
- * The text that the signature is computed over: method, host without port, path without the version, canonical query.
+ * The path that is signed: with its first slash and without a last one, as Panda's own clients have it.
+ *
+ * @since 0.2.0
+ * @category signing
+ */
+export const canonicalPath = (path: string): string => {
+  let [from, to] = [0, path.length]
+  // No regular expression: over many blanks that are not at the end it would take long.
+  while (from < to && isMargin(path[from]!)) from++
+  while (to > from && isMargin(path[to - 1]!)) to--
+  return `/${path.slice(from, to)}`
+}
+
+/** (seen: what PHP's trim takes, with the slash, in PandaHttpClient; the Python client does the same.) */
+const isMargin = (char: string): boolean => " \t\n\r\0\v/".includes(char)
+
+/**
+ * The text that the signature is computed over: method, host without port, path without the version, canonical query
+ * .
  *
  * @see https://github.com/pandastream/slate/blob/3ade13b/source/includes/api_authentication.md
  * @since 0.1.0
@@ -172,7 +204,7 @@ export const stringToSign = (request: {
   [
     request.method.toUpperCase(),
     request.host.toLowerCase().replace(/:\d*$/, ""),
-    request.path,
+    canonicalPath(request.path),
     request.query
   ].join("\n")
 
@@ -277,7 +309,4 @@ export const signWith = (
   })
 
 const flatten = (params: Params): Either.Either<Record<string, string>, PandaInputError> =>
-  Either.map(entries(params), (entries) =>
-    Object.fromEntries(
-      entries.map(({ base, inner, value }) => [inner === undefined ? base : `${base}[${inner}]`, value])
-    ))
+  Either.map(entries(params), (entries) => Object.fromEntries(entries.map((entry) => [nameOf(entry), entry.value])))

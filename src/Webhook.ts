@@ -337,7 +337,7 @@ const fetchAny = (event: Event): Effect.Effect<Fetched<Event>, PandaError, Panda
  */
 export interface Options {
   /**
-   * What the url has to end in, as the last segment of its path (`/webhooks/SECRET`), or has to have as a query value
+   * What the url has to end in, as the last segment of its path (`/webhooks/SECRET`, with or without a slash behind), or has to have as a query value
    * (`?secret=SECRET`). Prefer the path: there are HTTP clients that lose the query of a POST, and nothing says which one
    * Panda uses. Best 32 characters or more, random, of letters and digits: others have to be percent-encoded in the url.
    * An empty one admits nobody.
@@ -446,7 +446,9 @@ const gate = (secret: Redacted.Redacted<string>): (url: string) => boolean => {
 
 const secretIn = (url: string): string => {
   const [path = "", ...query] = url.replace(/#.*$/s, "").split("?")
-  return new URLSearchParams(query.join("?")).get("secret") ?? decodeSegment(path.slice(path.lastIndexOf("/") + 1))
+  // Slashes at the end: what people add to an url, and proxies.
+  const last = path.split("/").filter((segment) => segment !== "").at(-1)
+  return new URLSearchParams(query.join("?")).get("secret") || decodeSegment(last ?? "")
 }
 
 const decodeSegment = (segment: string): string => {

@@ -133,6 +133,36 @@ describe("layer", () => {
       }
     }))
 
+  it.effect("what is undefined is not there, keys beside a token and a token beside keys", () =>
+    Effect.gen(function*() {
+      const secret = Redacted.make("secret")
+      const withKeys = yield* Credentials.make({ accessKey: "key", secretKey: secret, token: undefined })
+      assert.deepStrictEqual(withKeys.auth, { _tag: "Keys", accessKey: "key", secretKey: secret })
+      const withToken = yield* Credentials.make({ token: secret, accessKey: undefined, secretKey: undefined })
+      assert.deepStrictEqual(withToken.auth, { _tag: "Token", token: secret })
+      // @ts-expect-error Both are one too many.
+      yield* Credentials.make({ accessKey: "key", secretKey: secret, token: secret })
+    }))
+
+  it.effect("of a program without types never dies", () =>
+    Effect.gen(function*() {
+      const secret = Redacted.make("secret")
+      const all: ReadonlyArray<[unknown, RegExp]> = [
+        [{}, /accessKey is missing.*secretKey is missing/],
+        [{ accessKey: "key" }, /secretKey is missing/],
+        [{ accessKey: "key", secretKey: CANARY }, /secretKey is not text in a Redacted/],
+        [{ accessKey: 1, secretKey: secret }, /accessKey is not text/],
+        [{ token: CANARY }, /token is not text in a Redacted/],
+        [{ token: null }, /token is not text/],
+        [{ token: Redacted.make(1) }, /token is not text/]
+      ]
+      for (const [options, words] of all) {
+        const error = yield* Effect.flip(Credentials.make(options as Credentials.Options))
+        assert.match(error.message, words)
+        assert.notInclude(error.message, CANARY)
+      }
+    }))
+
   it.effect("lists every fault, and no value", () =>
     Effect.gen(function*() {
       const message = yield* faults({

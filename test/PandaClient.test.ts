@@ -1,6 +1,7 @@
 import * as Cookies from "@effect/platform/Cookies"
 import * as HttpClient from "@effect/platform/HttpClient"
 import type * as HttpClientError from "@effect/platform/HttpClientError"
+import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import * as UrlParams from "@effect/platform/UrlParams"
 import { assert, describe, it } from "@effect/vitest"
@@ -26,15 +27,18 @@ import {
   TestContext,
   Tracer
 } from "effect"
+import * as Clouds from "effect-panda/Clouds"
 import * as Credentials from "effect-panda/Credentials"
+import * as Encodings from "effect-panda/Encodings"
 import * as PandaClient from "effect-panda/PandaClient"
 import { path } from "effect-panda/PandaClient"
 import * as PandaEmulator from "effect-panda/PandaEmulator"
 import { Fault } from "effect-panda/PandaEmulator"
 import type { PandaError } from "effect-panda/PandaError"
+import * as UploadSession from "effect-panda/UploadSession"
 import * as Videos from "effect-panda/Videos"
 import { inspect } from "node:util"
-import { inject, inTime, panda, seen, sent, test } from "./client/panda.js"
+import { inject, inTime, panda, refused, seen, sent, test } from "./client/panda.js"
 
 /** When each attempt arrived. */
 const times = Effect.map(seen, (requests) => requests.map(({ at }) => at))
@@ -106,7 +110,7 @@ describe("raw requests", () => {
     })
   )
 
-  const refused = [
+  const notPaths = [
     "",
     "videos.json",
     "//evil.example/videos.json",
@@ -124,7 +128,7 @@ describe("raw requests", () => {
     "/videos.json?page=1",
     "/videos.json#1"
   ]
-  it.effect.each(refused)("the path %j is refused, since an URL would change it", (path) =>
+  it.effect.each(notPaths)("the path %j is refused, since an URL would change it", (path) =>
     Effect.gen(function*() {
       const { delete: del, get, post, put } = PandaClient
       for (const [method, call] of Object.entries({ get, post, put, delete: del })) {
@@ -401,7 +405,8 @@ describe("the clock", () => {
   test(
     "another refusal has nothing to do with it",
     Effect.gen(function*() {
-      const wrong = Credentials.layer({ accessKey: "emulated-access-key", secretKey: Redacted.make("wrong") })
+      const { accessKey, cloudId } = yield* panda
+      const wrong = Credentials.layer({ accessKey, secretKey: Redacted.make("wrong"), cloudId })
       const error = yield* Effect.flip(Videos.list().pipe(Effect.provide(Layer.provide(PandaClient.layer, wrong))))
       assert.deepInclude({ ...error }, { _tag: "PandaAuthError", reason: "SignatureMismatch", status: 401 } as never)
       assert.lengthOf(yield* seen, 1)
@@ -693,6 +698,120 @@ describe("clouds and accounts", () => {
         )
       )
     ))
+})
+
+describe("the cloud", () => {
+  const without = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+    Effect.flatMap(
+      panda,
+      ({ accessKey, secretKey }) =>
+        Effect.provide(
+          effect,
+          Layer.provide(PandaClient.layer, Credentials.layer({ accessKey, secretKey, cloudId: "" }))
+        )
+    )
+  const calls: Record<string, Effect.Effect<unknown, PandaError, PandaClient.PandaClient>> = {
+    "an operation": Videos.list(),
+    "an upload session": UploadSession.create({ file_name: "a.mp4", file_size: 1 }),
+    "a raw request": PandaClient.get("/videos.json"),
+    "a raw answer": PandaClient.execute("POST", "/profiles.json"),
+    "the current cloud": Clouds.current
+  }
+  test(
+    "is needed by all but the calls about clouds, and asked for by its name before anything is sent",
+    Effect.gen(function*() {
+      for (const call of Object.values(calls)) {
+        yield* refused(without(call), "cloudId", /PANDA_CLOUD_ID.*withCloud/)
+        yield* refused(PandaClient.withCloud(call, ""), "cloudId", /PANDA_CLOUD_ID/)
+        yield* refused(PandaClient.withCloud(call, " "), "cloudId", /PANDA_CLOUD_ID/)
+      }
+      yield* refused(PandaClient.withCloud(Videos.all(), "").pipe(Stream.runDrain), "cloudId", /PANDA_CLOUD_ID/)
+      assert.lengthOf(yield* without(Clouds.list()), 1)
+      yield* without(PandaClient.get("/clouds.json"))
+      const { cloudId } = yield* panda
+      assert.lengthOf(yield* without(PandaClient.withCloud(Videos.list(), cloudId)), 3)
+      assert.isArray(yield* without(PandaClient.get("/videos.json", { cloud_id: cloudId })))
+    }),
+    { videos: 3 }
+  )
+
+  test(
+    "of the caller is another's: refused, not dropped",
+    Effect.gen(function*() {
+      const { cloudId } = yield* panda
+      yield* refused(PandaClient.get("/videos.json", { cloud_id: "other" }), "cloud_id", /withCloud/)
+      yield* refused(Videos.list({ cloud_id: "other" } as never), "cloud_id", /is unexpected.*withCloud/)
+      yield* refused(
+        Encodings.create({ video_id: "v", profile_name: "p", cloud_id: "other" } as never),
+        "cloud_id",
+        /none/
+      )
+      yield* PandaClient.get("/videos.json", { cloud_id: cloudId })
+    })
+  )
+})
+
+describe("settings of a region", () => {
+  test(
+    "hold for streams, in both forms",
+    Effect.gen(function*() {
+      const created = yield* PandaClient.post(
+        "/clouds.json",
+        { s3_videos_bucket: "b" },
+        Schema.Struct({ id: Schema.String })
+      )
+      const pages = Videos.all({ per_page: 2 })
+      const there: Stream.Stream<Videos.Video, PandaError, PandaClient.PandaClient> = pages.pipe(
+        PandaClient.withCloud(created.id)
+      )
+      assert.strictEqual(yield* Stream.runCount(there), 0)
+      assert.strictEqual(yield* Stream.runCount(PandaClient.withCloud(pages, created.id)), 0)
+      assert.strictEqual(yield* Stream.runCount(pages), 3)
+      yield* inject(Fault.status(503), { times: 2 })
+      const error = yield* pages.pipe(PandaClient.withRetry("none"), Stream.runDrain, Effect.flip)
+      assert.strictEqual(error._tag, "PandaServerError")
+      const changed = pages.pipe(
+        PandaClient.withTransform((request) => Effect.succeed(HttpClientRequest.setHeader(request, "x-own", "1"))),
+        PandaClient.withTimeout("1 minute"),
+        PandaClient.withRetryBudget("unlimited")
+      )
+      assert.strictEqual(yield* inTime(Stream.runCount(changed)), 3)
+      assert.strictEqual((yield* seen).at(-1)!.headers["x-own"], "1")
+    }),
+    { videos: 3 }
+  )
+})
+
+describe("raw parameters with brackets in their names", () => {
+  test(
+    "are signed as the server reads them: nested",
+    Effect.gen(function*() {
+      yield* PandaClient.put("/notifications.json", { "events[video_created]": true, url: "http://a.example" })
+      yield* PandaClient.put("/notifications.json", { "events[video_created]": false, events: { video_encoded: true } })
+      const answer = yield* PandaClient.get("/notifications.json")
+      assert.deepInclude(answer, { url: "http://a.example" })
+      assert.deepInclude((answer as { events: object }).events, { video_created: false, video_encoded: true })
+    })
+  )
+
+  test(
+    "are refused where they are no nesting, or the same twice",
+    Effect.gen(function*() {
+      for (const name of ["a[]", "a[b][c]", "[a]", "a[b", "a]b", "a b[c]"]) {
+        yield* refused(PandaClient.get("/videos.json", { [name]: "x" }), name, /nested/)
+      }
+      yield* refused(PandaClient.get("/videos.json", { "a[b]": 1, a: { b: 2 } }), "a", /twice/)
+      yield* refused(PandaClient.get("/videos.json", { "a[b]": 1, a: 2 }), "a", /twice/)
+    })
+  )
+
+  test(
+    "a slash at the end of a path is neither signed nor sent",
+    Effect.gen(function*() {
+      assert.isArray(yield* PandaClient.get("/videos.json/"))
+      assert.strictEqual((yield* seen)[0]!.path, "/videos.json")
+    })
+  )
 })
 
 describe("what can be observed", () => {

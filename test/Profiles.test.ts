@@ -20,6 +20,17 @@ describe("operations", () => {
   )
 
   test(
+    "settings that are unknown are refused by name, not dropped",
+    Effect.gen(function*() {
+      const unknown = { preset_name: "h264", name: "a", video_bitrat: 500 }
+      yield* refused(Profiles.create(unknown), "video_bitrat", /is unexpected.*PandaClient/)
+      yield* refused(Profiles.update("a", { video_bitrat: 500 } as never), "video_bitrat", /is unexpected/)
+      yield* refused(Profiles.sync([unknown]), "video_bitrat", /is unexpected/)
+      yield* refused(Profiles.list({ cloud_id: "b" } as never), "cloud_id", /withCloud/)
+    })
+  )
+
+  test(
     "find by name or by id, whatever is in the name",
     Effect.gen(function*() {
       const { addProfile } = yield* panda

@@ -299,6 +299,30 @@ describe("Signature", () => {
       }
     )
 
+    it("is over the path with its first slash and without a last one, as Panda's own clients have it", () => {
+      const signed = (path: string) =>
+        Signature.stringToSign({ method: "GET", host: "h", path, query: "" }).split("\n")[2]
+      for (
+        const path of [
+          "/videos.json",
+          "videos.json",
+          "/videos.json/",
+          "videos.json/",
+          "//videos.json//",
+          " /videos.json\n"
+        ]
+      ) {
+        assert.strictEqual(signed(path), "/videos.json", path)
+      }
+      assert.strictEqual(signed("/profiles/a b.json"), "/profiles/a b.json")
+      assert.strictEqual(signed("/"), "/")
+    })
+
+    it("is over a parameter once, however its name is written", () => {
+      const twice = Signature.canonicalQuery({ events: { a: 1 }, "events[a]": 2 })
+      assert.strictEqual(Either.getOrThrow(Either.flip(twice)).parameter, "events[a]")
+    })
+
     it("is over the host in lower case without its port, the method in upper case", () => {
       assert.strictEqual(
         Signature.stringToSign({ method: "get", host: "API.Example:8080", path: "/Videos.json", query: "a=B" }),

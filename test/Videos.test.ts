@@ -626,6 +626,34 @@ describe("urls", () => {
   const root = "bucket.s3.amazonaws.com/a%20b/%C3%A9%23%3F%25%2B%26'%22%3C%3E%5C"
 
   test(
+    "have the bucket in the path where no certificate covers it in the host",
+    Effect.sync(() => {
+      const at = (url: string, https = true) => Option.getOrThrow(Videos.url(video({ path: "x" }), { url }, { https }))
+      for (
+        const [url, secure] of [
+          ["http://my.bucket.s3.amazonaws.com/", "https://s3.amazonaws.com/my.bucket/x.m4v"],
+          ["https://my.bucket.s3.amazonaws.com", "https://s3.amazonaws.com/my.bucket/x.m4v"],
+          ["http://a.b.c.s3-eu-west-1.amazonaws.com/", "https://s3-eu-west-1.amazonaws.com/a.b.c/x.m4v"],
+          ["http://a.b.s3.eu-west-1.amazonaws.com/", "https://s3.eu-west-1.amazonaws.com/a.b/x.m4v"],
+          [
+            "http://a.b.s3.dualstack.eu-west-1.amazonaws.com/",
+            "https://s3.dualstack.eu-west-1.amazonaws.com/a.b/x.m4v"
+          ],
+          ["http://a.s3.b.s3.amazonaws.com/", "https://s3.amazonaws.com/a.s3.b/x.m4v"],
+          ["HTTP://a.b.s3.cn-north-1.amazonaws.com.cn/", "https://s3.cn-north-1.amazonaws.com.cn/a.b/x.m4v"],
+          ["http://a.b.storage.googleapis.com/", "https://storage.googleapis.com/a.b/x.m4v"],
+          ["https://a.b.s3.amazonaws.com:443/", "https://s3.amazonaws.com:443/a.b/x.m4v"],
+          ["http://bucket.s3.amazonaws.com/", "https://bucket.s3.amazonaws.com/x.m4v"],
+          ["http://bucket.s3.eu-west-1.amazonaws.com/", "https://bucket.s3.eu-west-1.amazonaws.com/x.m4v"],
+          ["http://s3.amazonaws.com/my.bucket/", "https://s3.amazonaws.com/my.bucket/x.m4v"],
+          ["http://cdn.my.example/", "https://cdn.my.example/x.m4v"]
+        ] as const
+      ) assert.strictEqual(at(url), secure)
+      assert.strictEqual(at("http://my.bucket.s3.amazonaws.com/", false), "http://my.bucket.s3.amazonaws.com/x.m4v")
+    })
+  )
+
+  test(
     "are the cloud's url and the key, escaped, with https if wanted",
     Effect.sync(() => {
       assert.deepStrictEqual(Videos.url(video(), cloud), Option.some(`http://${root}.m4v`))

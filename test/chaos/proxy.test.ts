@@ -86,7 +86,7 @@ describe.each(layers)("chaos by a proxy, $name", ({ http, reach, streams }) => {
                 })
             }
             const client = PandaClient.layer.pipe(
-              Layer.provide(Credentials.layer({ ...panda, host: "127.0.0.1", port: proxy.port })),
+              Layer.provide(Credentials.layer({ token: panda.token, host: "127.0.0.1", port: proxy.port })),
               Layer.provide(Layer.succeed(HttpClient.HttpClient, observed(httpClient, (_) => exchanges.push(_))))
             )
             const refusals = () => proxy.happened().filter(({ how }) => how === "half-close up").length

@@ -18,7 +18,7 @@ import * as Signature from "../../Signature.js"
 import * as json from "../model/json.js"
 import { type Answer, fromAnswer, fromHttpClientError, fromParseError } from "./answer.js"
 import * as body from "./body.js"
-import { inOperation } from "./input.js"
+import { checkCloud, inOperation, nested } from "./input.js"
 import * as multipart from "./multipart.js"
 import { withoutRedirects } from "./redirects.js"
 import { honourRetryAfter, isDoubtful, mayRepeat } from "./retry.js"
@@ -125,9 +125,8 @@ interface Sending {
 const check = (call: Call): Effect.Effect<Sending, PandaInputError> =>
   Effect.gen(function*() {
     const { file, method, open, operation, params, path, repeatable } = call
-    const checked = yield* Effect.mapError(path, inOperation(operation))
-    return { operation, method, path: checked, params: yield* params, file, repeatable, open }
-  })
+    return { operation, method, path: yield* path, params: yield* nested(yield* params), file, repeatable, open }
+  }).pipe(Effect.mapError(inOperation(call.operation)))
 
 interface Signed {
   readonly request: HttpClientRequest.HttpClientRequest
@@ -142,6 +141,7 @@ const sign = (
 ): Effect.Effect<Signed, PandaInputError> =>
   Effect.gen(function*() {
     const cloudId = (yield* settings).cloudId ?? credentials.cloudId
+    yield* checkCloud(credentials.auth, cloudId, path, params)
     const signed = yield* Signature.signWith({ ...credentials, cloudId }, method, path, params)
     const url = `${credentials.baseUrl}${path}`
     const options = { headers: { accept: "application/json" } }

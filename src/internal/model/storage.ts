@@ -11,6 +11,18 @@ export interface UrlOptions {
   readonly https?: boolean | undefined
 }
 
+/** A bucket in the name of the host. */
+const IN_HOST =
+  /^(https:\/\/)([^/:@]+)\.(s3(?:[.-][a-z0-9-]+){0,3}\.amazonaws\.com(?:\.cn)?|storage\.googleapis\.com)(:\d+)?(?=\/|$)/i
+
+/** A certificate for all buckets covers one level of names, so a bucket with a dot in its name goes into the path. */
+const covered = (url: string): string =>
+  url.replace(
+    IN_HOST,
+    (whole, scheme: string, bucket: string, host: string, port = "") =>
+      bucket.includes(".") ? `${scheme}${host}${port}/${bucket}` : whole
+  )
+
 /** None if the cloud has no url. */
 export const url = (
   cloud: Base,
@@ -18,7 +30,7 @@ export const url = (
   options?: UrlOptions
 ): Option.Option<string> =>
   Option.map(Option.fromNullable(cloud.url || undefined), (base) => {
-    const root = options?.https === true ? base.replace(/^http:/i, "https:") : base
+    const root = covered(options?.https === true ? base.replace(/^http:/i, "https:") : base)
     // Half a character has no UTF-8 form, and a key with one is no reason to throw.
     const segments = key.toWellFormed().split("/")
     return `${root.endsWith("/") ? root : `${root}/`}${segments.map(encodeURIComponent).join("/")}`

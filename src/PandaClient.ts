@@ -324,7 +324,9 @@ export const layerConfig = (
 
 /** An effect or a stream, with a setting for the operations in it. */
 interface Within<Setting> {
-  (setting: Setting): <T extends Effect.Effect<any, any, any> | Stream.Stream<any, any, any>>(self: T) => Same<T>
+  (
+    setting: Setting
+  ): <T extends Effect.Effect<unknown, unknown, unknown> | Stream.Stream<unknown, unknown, unknown>>(self: T) => Same<T>
   <A, E, R>(self: Stream.Stream<A, E, R>, setting: Setting): Stream.Stream<A, E, R>
   <A, E, R>(self: Effect.Effect<A, E, R>, setting: Setting): Effect.Effect<A, E, R>
 }

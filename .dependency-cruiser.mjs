@@ -28,6 +28,9 @@ const rooms = [
 const room = (name) =>
   name === "internal/upload/" ? `${name}(?!decision[.]ts$)` : name.endsWith("/") ? name : `${name}[.]ts$`
 const file = (...names) => `^src/(${names.map(room).join("|")})`
+/** The command: a program among the library's users, for Node. */
+const cli = "^src/cli/"
+const library = { path: "^src", pathNot: cli }
 const emulator = "^src/(PandaEmulator[.]ts$|internal/emulator/)"
 
 const forbid = (name, comment, from, to) => ({ name, comment, severity: "error", from, to })
@@ -37,10 +40,10 @@ export default {
   forbidden: [
     forbid("no-cycle", "Types count too.", {}, { circular: true }),
     forbid("resolvable", "The import leads nowhere.", {}, { couldNotResolve: true }),
-    forbid("platform-neutral", "src runs everywhere: no node:, no other core module.", { path: "^src" }, {
+    forbid("platform-neutral", "src runs everywhere: no node:, no other core module.", library, {
       dependencyTypes: ["core"]
     }),
-    forbid("few-packages", "src needs effect, @effect/platform and @noble/hashes.", { path: "^src" }, {
+    forbid("few-packages", "src needs effect, @effect/platform and @noble/hashes.", library, {
       path: "node_modules/",
       pathNot: "node_modules/(effect|@effect/platform|@noble/hashes)/"
     }),
@@ -56,11 +59,15 @@ export default {
         dependencyTypes: ["aliased"]
       }
     ),
+    forbid("cli-alone", "The command is bundled: nothing imports it.", { path: "^(src|examples)/", pathNot: cli }, {
+      path: cli
+    }),
+    forbid("cli-as-users", "The command uses the library as others do.", { path: cli }, { path: "^src/internal/" }),
     forbid("examples-as-users", "An example imports what a user can: effect-panda.", { path: "^examples" }, {
       path: "^src",
       dependencyTypesNot: ["aliased-tsconfig"]
     }),
-    forbid("index-without-emulator", "The emulator has its own subpath.", { path: "^src" }, {
+    forbid("index-without-emulator", "The emulator has its own subpath.", library, {
       path: file("PandaEmulator")
     }),
     forbid(
@@ -96,7 +103,7 @@ export default {
     forbid(
       "known-room",
       "A new room takes its place in the list of rooms in .dependency-cruiser.mjs.",
-      { path: "^src/", pathNot: file(...rooms.flat()) },
+      { path: "^src/", pathNot: [cli, file(...rooms.flat())] },
       {}
     ),
     ...rooms.slice(0, -1).flatMap((names, level) =>

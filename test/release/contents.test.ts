@@ -26,14 +26,25 @@ const of = (...endings: ReadonlyArray<string>) =>
 
 describe("files", () => {
   it("are the sources, what is built of each, and what a reader looks for", () => {
-    const all = readdirSync("src", { recursive: true, encoding: "utf8" })
+    // The command is in one file, with all that it imports.
+    const all = readdirSync("src", { recursive: true, encoding: "utf8" }).filter((file) => !file.startsWith("cli/"))
     const sources = all.filter((file) => file.endsWith(".ts"))
     const guides = all.filter((file) => file.endsWith("README.md"))
     assert.isAbove(sources.length, 0)
     const built = sources.flatMap((file) =>
       [".d.ts", ".d.ts.map", ".js", ".js.map"].map((ending) => `dist/${file.slice(0, -".ts".length)}${ending}`)
     )
-    const others = ["CHANGELOG.md", "LICENSE", "README.md", "SECURITY.md", "package.json"]
+    const command = ["LICENSES.txt", "effect-panda.mjs", "panda.mp4"].map((file) => `dist/cli/${file}`)
+    const others = [
+      ...command,
+      "assets/upload.svg",
+      "CHANGELOG.md",
+      "COMMANDS.md",
+      "LICENSE",
+      "README.md",
+      "SECURITY.md",
+      "package.json"
+    ]
     const examples = readdirSync("examples").map((file) => `examples/${file}`)
     const inSource = [...sources, ...guides].map((file) => `src/${file}`)
     assert.deepStrictEqual(files, [...inSource, ...built, ...examples, ...others].sort())

@@ -1,0 +1,37 @@
+/** `completions`: what a shell needs to complete the command's words. */
+import * as CommandDescriptor from "@effect/cli/CommandDescriptor"
+import * as Effect from "effect/Effect"
+import { argument, descriptor, type Group, leaf } from "../command.js"
+import { UsageError } from "../exit.js"
+import { Output } from "../output.js"
+
+const shells = {
+  bash: CommandDescriptor.getBashCompletions,
+  zsh: CommandDescriptor.getZshCompletions,
+  fish: CommandDescriptor.getFishCompletions
+}
+
+export const completions = (root: () => Group) =>
+  leaf({
+    name: "completions",
+    summary: "Print what a shell needs to complete the words of this command",
+    examples: [
+      { line: "completions bash > ~/.local/share/bash-completion/completions/effect-panda", does: "for bash" },
+      { line: "completions zsh > ~/.zfunc/_effect-panda", does: "for zsh" },
+      { line: "completions fish > ~/.config/fish/completions/effect-panda.fish", does: "for fish" }
+    ],
+    connects: false,
+    options: {},
+    args: { shell: argument("SHELL", "bash, zsh or fish") },
+    run: ({ shell }) =>
+      Effect.gen(function*() {
+        if (!Object.hasOwn(shells, shell)) {
+          return yield* new UsageError({ message: `${shell} is not a shell that is known here: use bash, zsh or fish` })
+        }
+        const command = root()
+        const script = yield* shells[shell as keyof typeof shells](descriptor(command), command.name)
+        const output = yield* Output
+        yield* output.print(script.join("\n"))
+        yield* output.emit({ type: "result", value: script.join("\n") })
+      })
+  })

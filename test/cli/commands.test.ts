@@ -1,0 +1,318 @@
+import * as NodeContext from "@effect/platform-node/NodeContext"
+import { assert, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
+import * as PandaEmulator from "effect-panda/PandaEmulator"
+import { Fault } from "effect-panda/PandaEmulator"
+import { chmodSync, readFileSync, statSync, writeFileSync } from "node:fs"
+import { createServer } from "node:http"
+import { connect } from "node:net"
+import { join } from "node:path"
+import manifest from "../../package.json" with { type: "json" }
+import { read } from "../../src/cli/commandLine.js"
+import { root } from "../../src/cli/commands.js"
+import { codeOf } from "../../src/cli/exit.js"
+import { emulator, lines, objects, person, run, temporary } from "./command.js"
+
+const nobody = Object.fromEntries(
+  ["PANDA_ACCESS_KEY", "PANDA_SECRET_KEY", "PANDA_CLOUD_ID", "PANDA_HOST", "PANDA_PORT"].map((name) => [name, ""])
+)
+
+const freePort = Effect.async<number>((resume) => {
+  const server = createServer().listen(0, "127.0.0.1", () => {
+    const address = server.address()
+    server.close(() => resume(Effect.succeed(typeof address === "object" && address !== null ? address.port : 0)))
+  })
+})
+
+/** A proxy that notes whom it was asked to connect to. */
+const proxy = Effect.acquireRelease(
+  Effect.async<{ readonly port: number; readonly seen: Array<string>; readonly close: () => void }>((resume) => {
+    const seen: Array<string> = []
+    const server = createServer((request, response) => {
+      seen.push(request.url!)
+      response.writeHead(501).end()
+    })
+    server.on("connect", (request, client) => {
+      seen.push(request.url!)
+      const { hostname, port } = new URL(`http://${request.url}`)
+      const upstream = connect(Number(port), hostname, () => {
+        client.write("HTTP/1.1 200 Connection Established\r\n\r\n")
+        upstream.pipe(client)
+        client.pipe(upstream)
+      })
+      for (const socket of [client, upstream]) socket.on("error", () => socket.destroy())
+    })
+    server.listen(0, "127.0.0.1", () => {
+      const address = server.address()
+      const port = typeof address === "object" && address !== null ? address.port : 0
+      resume(Effect.succeed({ port, seen, close: () => server.closeAllConnections() }))
+    })
+  }),
+  ({ close }) => Effect.sync(close)
+)
+
+const refused: ReadonlyArray<readonly [args: ReadonlyArray<string>, message: RegExp]> = [
+  [["upload", "--bogus", "a.mp4"], /^--bogus is not a flag of upload$/],
+  [["upload", "a.mp4", "--concurency", "3"], /--concurency is not a flag of upload: did you mean --concurrency\?/],
+  [["--jsn", "videos", "list"], /--jsn is not a flag: did you mean --json\?/],
+  [["--limit", "3", "doctor"], /--limit is not a flag/],
+  [["vidoes", "list"], /vidoes is not a command: did you mean videos\?/],
+  [["videos", "lst"], /videos lst is not a command: did you mean videos list\?/],
+  [["videos"], /which of list, show, create, delete\?/],
+  [["upload"], /which FILE\?/],
+  [["upload", "a.mp4", "--limit"], /--limit needs a value/],
+  [["upload", "a.mp4", "--limit", "--json"], /--limit needs a value/],
+  [["upload", "a.mp4", "--limit", "fast"], /--limit takes an amount such as 500K/],
+  [["upload", "a.mp4", "--json=yes"], /--json takes no value/],
+  [["upload", "a.mp4", "--cloud", "a", "--cloud", "b"], /--cloud is given twice/],
+  [["upload", "a.mp4", "-x"], /-x is not a flag of upload/],
+  [["videos", "show", "a", "b"], /one argument too many: b/],
+  [["videos", "create"], /--url/],
+  [["videos", "list", "--region", "mars"], /us, eu, gce/]
+]
+
+describe("command line", { timeout: 120_000 }, () => {
+  it.live("tells its version, and what there is", () =>
+    Effect.gen(function*() {
+      const version = yield* run(["--version"])
+      assert.deepInclude(version, { code: 0, out: `${manifest.version}\n`, err: "" })
+      const bare = yield* run([])
+      assert.strictEqual(bare.code, 0)
+      assert.match(bare.out, /^ {2}upload {9}Upload files, resumably$/m)
+      assert.notInclude(bare.out, "\u001b")
+      assert.strictEqual((yield* run(["help"])).out, bare.out)
+    }))
+
+  it.effect.each(refused)("refuses %j before it does anything", ([args, message]) =>
+    Effect.gen(function*() {
+      const line = read(root, args)
+      const error = yield* Effect.flip(Effect.flatMap(line, (line) =>
+        line._tag === "Run" ? line.leaf.parse(line.flags, line.args) : Effect.dieMessage("it was taken for help")))
+      assert.match(error.message, message)
+      assert.strictEqual(codeOf(error), 2)
+    }).pipe(Effect.provide(NodeContext.layer)))
+
+  it.live("refuses on standard error, and with 2; or as the last object of --json", () =>
+    Effect.gen(function*() {
+      const refusal = yield* run(["upload", "--bogus", "a.mp4"])
+      assert.deepInclude(refusal, { code: 2, out: "" })
+      assert.strictEqual(lines(refusal.err)[0], "effect-panda: --bogus is not a flag of upload")
+      const { code, out } = yield* run(["upload", "a.mp4", "--json", "--concurency", "3"])
+      assert.strictEqual(code, 2)
+      assert.deepInclude(objects(out), {
+        type: "error",
+        exit: 2,
+        error: {
+          command: "upload",
+          tag: "UsageError",
+          message: "--concurency is not a flag of upload: did you mean --concurrency?"
+        }
+      })
+    }))
+
+  it.live.each(["bash", "zsh", "fish"])("prints completions for %s", (shell) =>
+    Effect.gen(function*() {
+      const { code, out } = yield* run(["completions", shell])
+      assert.strictEqual(code, 0)
+      for (const word of ["upload", "videos", "concurrency"]) assert.include(out, word)
+      if (shell === "bash") {
+        const checked = yield* run([], { program: ["bash", "-n"], input: out })
+        assert.strictEqual(checked.code, 0, checked.err)
+      }
+    }))
+
+  it.scopedLive("lists every page, or as much as is asked for, and ends quietly where nobody reads on", () =>
+    Effect.gen(function*() {
+      const panda = yield* PandaEmulator.PandaEmulator
+      const { run } = yield* person
+      const all = yield* run(["videos", "list"])
+      assert.strictEqual(all.code, 0, all.err)
+      assert.strictEqual(lines(all.out).length, 251)
+      assert.match(all.out, /^ID +STATUS +CREATED +SIZE +NAME$/m)
+      const some = yield* run(["videos", "list", "--limit", "3", "--status", "success", "--json"])
+      assert.deepStrictEqual(objects(some.out).map(({ type }) => type), ["item", "item", "item", "result"])
+      const before = (yield* panda.requests).length
+      const cut = yield* run(["videos", "list", "--json"], { closeAfter: 1 })
+      assert.deepInclude(cut, { code: 0, err: "", signal: null })
+      assert.isAtMost((yield* panda.requests).length - before, 3)
+    }).pipe(Effect.provide(emulator({ videos: 250 }))))
+
+  it.scopedLive("shows, creates and deletes, the latter only when it is sure", () =>
+    Effect.gen(function*() {
+      const panda = yield* PandaEmulator.PandaEmulator
+      const { run } = yield* person
+      const [video] = yield* panda.videos
+      const id = String(video!["id"])
+      const shown = yield* run(["videos", "show", id])
+      assert.match(shown.out, /^original_filename {2}movie-1\.mp4$/m)
+      const unsure = yield* run(["videos", "delete", id])
+      assert.strictEqual(unsure.code, 2)
+      assert.include(unsure.err, "--yes")
+      assert.strictEqual((yield* panda.videos).length, 1)
+      const some = yield* run(["videos", "delete", id, "nope", "--yes"])
+      assert.strictEqual(some.code, 3)
+      assert.strictEqual((yield* panda.videos).length, 0)
+      const gone = yield* run(["videos", "show", id, "--json"])
+      assert.strictEqual(gone.code, 1)
+      assert.deepInclude(objects(gone.out)[0]!["error"], { tag: "PandaNotFound", status: 404 })
+      const made = yield* run(["videos", "create", "--url", "http://a.example/b.mp4", "--profiles", "h264", "--json"])
+      const { value } = objects(made.out)[0]!
+      assert.strictEqual((yield* panda.encodings).length, 1)
+      const watched = yield* run(["encodings", "watch", "--video", value.id])
+      assert.match(watched.out, /^Encoding {2}h264 {2}success {2}http:\S+\.mp4$/m)
+    }).pipe(Effect.provide(emulator({ videos: 1, encodingTime: "300 millis" }))))
+
+  it.scopedLive("syncs profiles, and shows what would change", () =>
+    Effect.gen(function*() {
+      const panda = yield* PandaEmulator.PandaEmulator
+      const { home, run } = yield* person
+      writeFileSync(
+        join(home, "profiles.json"),
+        JSON.stringify([{ name: "h264", preset_name: "h264", width: 1280 }, { name: "small", preset_name: "h264" }])
+      )
+      const names = Effect.map(panda.profiles, (profiles) => profiles.map(({ name }) => name))
+      const plan = yield* run(["profiles", "sync", "profiles.json", "--dry-run", "--prune"])
+      assert.strictEqual(plan.code, 0, plan.err)
+      assert.deepStrictEqual(lines(plan.out), ["+ small", "~ h264", "    width  640 -> 1280", "- webm"])
+      assert.sameMembers(yield* names, ["h264", "webm"])
+      yield* run(["profiles", "sync", "profiles.json", "--prune"])
+      assert.sameMembers(yield* names, ["h264", "small"])
+      const made = yield* run("profiles create preset_name=webm name=web width=320".split(" "))
+      assert.match(made.out, /^width +320$/m)
+      writeFileSync(join(home, "profiles.json"), `{"secret": "canary"`)
+      const wrong = yield* run(["profiles", "sync", "profiles.json"])
+      assert.strictEqual(wrong.code, 2)
+      assert.notInclude(wrong.err, "canary")
+    }).pipe(Effect.provide(emulator())))
+
+  it.scopedLive("changes what is reported, and leaves the rest", () =>
+    Effect.gen(function*() {
+      const panda = yield* PandaEmulator.PandaEmulator
+      const { run } = yield* person
+      const url = "https://example.com/hook"
+      assert.strictEqual((yield* run(["notifications", "set", "--url", url, "--on", "video-encoded"])).code, 0)
+      assert.deepInclude(yield* panda.notifications, { url })
+      const off = yield* run(["notifications", "set", "--off", "video_encoded", "--json"])
+      assert.deepInclude(objects(off.out)[0]!["value"], { url, video_encoded: false })
+      assert.strictEqual((yield* run(["notifications", "set", "--on", "everything"])).code, 2)
+    }).pipe(Effect.provide(emulator())))
+
+  it.scopedLive("signs for others, and sends any request", () =>
+    Effect.gen(function*() {
+      const { account, run } = yield* person
+      const { out } = yield* run(["sign", "GET", "/videos.json", "per_page=2"])
+      assert.notInclude(out, account.PANDA_SECRET_KEY)
+      const answer = yield* Effect.promise(() => fetch(out.trim()).then((response) => response.json()))
+      assert.strictEqual((answer as ReadonlyArray<unknown>).length, 2)
+      const sent = yield* run(["request", "put", "/notifications.json", "events[video_encoded]=true", "--json"])
+      assert.isTrue(objects(sent.out)[0]!["value"].events.video_encoded)
+      const token = yield* run(["sign", "GET", "/videos.json"], { env: { PANDA_TOKEN: "clou_canary" } })
+      assert.strictEqual(token.code, 4)
+      assert.notInclude(token.out + token.err, "clou_canary")
+    }).pipe(Effect.provide(emulator({ videos: 3 }))))
+
+  it.scopedLive("lists, ends and forgets unfinished uploads", () =>
+    Effect.gen(function*() {
+      const panda = yield* PandaEmulator.PandaEmulator
+      const { file, run } = yield* person
+      file("movie.mp4", 2_000_000)
+      yield* panda.inject({ route: "chunk", fault: Fault.delay("100 millis"), times: Infinity })
+      yield* run(["upload", "movie.mp4", "--chunk-size", "100K"], { signal: [/[2-6]\d %/, "SIGINT"] })
+      const listed = yield* run(["uploads", "list"])
+      assert.match(listed.out, /^\w{10} {2}\S+ KiB of 1\.9 MiB .* movie\.mp4$/m)
+      assert.strictEqual((yield* run(["uploads", "abort", "other.mp4", "--yes"])).code, 2)
+      const ended = yield* run(["uploads", "abort", "movie.mp4", "--yes"])
+      assert.strictEqual(ended.code, 0, ended.err)
+      assert.strictEqual((yield* panda.sessions)[0]!.status, "aborted")
+      assert.include((yield* run(["uploads", "list"])).err, "There are no unfinished uploads")
+      assert.strictEqual((yield* run(["uploads", "prune", "--days", "0"])).code, 0)
+    }).pipe(Effect.provide(emulator())))
+
+  it.scopedLive("keeps accounts that login was given, for their owner only", () =>
+    Effect.gen(function*() {
+      const { account, folders, run } = yield* person
+      const file = join(folders.XDG_CONFIG_HOME, "effect-panda/config.json")
+      const exported = Object.entries(account).map(([name, value]) => `export ${name}=${value}`).join("\n")
+      const login = yield* run(["login", "--as", "production"], { env: nobody, input: exported })
+      assert.strictEqual(login.code, 0, login.err)
+      assert.notInclude(login.out + login.err, account.PANDA_SECRET_KEY)
+      assert.strictEqual(statSync(file).mode & 0o777, 0o600)
+      const list = ["videos", "list", "--json"]
+      assert.strictEqual((yield* run([...list, "--as", "production"], { env: nobody })).code, 0)
+      assert.strictEqual((yield* run(list, { env: nobody })).code, 4)
+      // A flag wins over the environment.
+      const other = { PANDA_ACCESS_KEY: "other", PANDA_SECRET_KEY: "other" }
+      assert.strictEqual((yield* run(list, { env: other })).code, 4)
+      assert.strictEqual((yield* run([...list, "--as", "production"], { env: other })).code, 0)
+      const unknown = yield* run([...list, "--as", "staging"], { env: nobody })
+      assert.strictEqual(unknown.code, 4)
+      assert.include(unknown.err, "production")
+      // The answers, a line each.
+      const flags = ["--host", account.PANDA_HOST, "--port", account.PANDA_PORT]
+      const input = `${account.PANDA_ACCESS_KEY}\n${account.PANDA_SECRET_KEY}\n${account.PANDA_CLOUD_ID}\n`
+      assert.strictEqual((yield* run(["login", ...flags], { env: nobody, input })).code, 0)
+      assert.strictEqual((yield* run(list, { env: nobody })).code, 0)
+      assert.strictEqual(Object.keys(JSON.parse(readFileSync(file, "utf8")).accounts).length, 2)
+      const cut = yield* run(["login"], { env: nobody, input: "only-a-key" })
+      assert.strictEqual(cut.code, 2)
+      chmodSync(file, 0o640)
+      const open = yield* run(list, { env: nobody })
+      assert.strictEqual(open.code, 4)
+      assert.include(open.err, `chmod 600 ${file}`)
+    }).pipe(Effect.provide(emulator())))
+
+  it.scopedLive("looks at all that an upload needs", () =>
+    Effect.gen(function*() {
+      const panda = yield* PandaEmulator.PandaEmulator
+      const { run } = yield* person
+      const well = yield* run(["doctor"])
+      assert.strictEqual(well.code, 0, well.out)
+      assert.deepStrictEqual(lines(well.out).map((line) => line[0]), Array.from({ length: 7 }, () => "✓"))
+      assert.strictEqual((yield* panda.sessions)[0]!.status, "aborted")
+      yield* panda.setSkew("10 minutes")
+      const skewed = yield* run(["doctor"])
+      assert.match(skewed.out, /✗ clock: (599|600|601) s behind the server's: set this machine's clock/)
+      const wrong = yield* run(["doctor"], { env: { PANDA_SECRET_KEY: "wrong-canary" } })
+      assert.strictEqual(wrong.code, 4)
+      assert.notInclude(wrong.out + wrong.err, "wrong-canary")
+      const nowhere = yield* run(["doctor"], { env: { PANDA_PORT: "9" } })
+      assert.strictEqual(nowhere.code, 1)
+      assert.match(nowhere.out, /✗ API: .*ECONNREFUSED/)
+      assert.strictEqual((yield* run(["doctor"], { env: nobody })).code, 4)
+    }).pipe(Effect.provide(emulator())))
+
+  it.scopedLive("receives the webhooks that it sends", () =>
+    Effect.gen(function*() {
+      const home = yield* temporary
+      const env = { HOME: home, PANDA_WEBHOOK_SECRET: "s3cret" }
+      const port = yield* freePort
+      const listening = yield* Effect.fork(
+        run(["webhooks", "listen", "--secret", "--port", String(port), "--json"], {
+          env,
+          signal: [/VideoEncoded/, "SIGINT"]
+        })
+      )
+      const send = (path: string) =>
+        run(["webhooks", "send", "video-encoded", "--to", `http://127.0.0.1:${port}/webhooks/${path}`, "video_id=0c1d"])
+      const sent = yield* Effect.repeat(send("s3cret"), { until: ({ code }) => code === 0, times: 30 })
+      assert.strictEqual(sent.code, 0, sent.err)
+      const { code, err, out } = yield* listening
+      assert.strictEqual(code, 130)
+      assert.deepInclude(objects(out)[0]!["item"], { event: "VideoEncoded", video_id: "0c1d" })
+      assert.notInclude(err, "s3cret")
+    }))
+
+  it.scopedLive("goes through the proxy that the environment names, but not to where it need not", () =>
+    Effect.gen(function*() {
+      const { run } = yield* person
+      const { port, seen } = yield* proxy
+      const env = { HTTP_PROXY: `http://127.0.0.1:${port}` }
+      const through = yield* run(["videos", "list"], { env })
+      assert.strictEqual(through.code, 0, through.err)
+      assert.isAbove(seen.length, 0)
+      const count = seen.length
+      assert.strictEqual((yield* run(["videos", "list"], { env: { ...env, NO_PROXY: "127.0.0.1" } })).code, 0)
+      assert.strictEqual(seen.length, count)
+      assert.notInclude(through.err, "Warning")
+    }).pipe(Effect.provide(emulator({ videos: 1 }))))
+})

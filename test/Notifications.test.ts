@@ -14,7 +14,7 @@ describe("get", () => {
       const setting = yield* Notifications.get
       assert.deepInclude(setting, { url: undefined, delay: 0, events: none })
       // Where it was never set, nobody says.
-      assert.isUndefined(setting.send_video_payload)
+      assert.notProperty(setting, "send_video_payload")
     })
   )
 

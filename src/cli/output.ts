@@ -74,7 +74,11 @@ const REDRAW = "100 millis"
 export const make = (options: Options): Effect.Effect<Output.Service> =>
   Effect.gen(function*() {
     const closed = yield* Deferred.make<never, PipeClosed>()
-    stdout.on("error", () => Deferred.unsafeDone(closed, new PipeClosed()))
+    let unread = false
+    stdout.on("error", () => {
+      unread = true
+      Deferred.unsafeDone(closed, new PipeClosed())
+    })
     // Where nobody hears us there is nobody to tell.
     stderr.on("error", () => {})
 
@@ -125,7 +129,7 @@ export const make = (options: Options): Effect.Effect<Output.Service> =>
           yield* Effect.forkScoped(Effect.repeat(redraw, Schedule.spaced(REDRAW)))
         }),
       closed: Deferred.await(closed),
-      unread: () => stdout.errored !== null,
+      unread: () => unread,
       unreadCode: 0
     }
   })

@@ -19,6 +19,8 @@ const rooms = [
   ["UploadSession"],
   ["internal/upload/"],
   ["Upload"],
+  ["internal/ingest/"],
+  ["Ingest"],
   ["internal/emulator/"],
   ["PandaEmulator"],
   ["index"]
@@ -31,6 +33,7 @@ const file = (...names) => `^src/(${names.map(room).join("|")})`
 /** The command: a program among the library's users, for Node. */
 const cli = "^src/cli/"
 const library = { path: "^src", pathNot: cli }
+const ingest = "^src/(Ingest[.]ts$|internal/ingest/)"
 const emulator = "^src/(PandaEmulator[.]ts$|internal/emulator/)"
 
 const forbid = (name, comment, from, to) => ({ name, comment, severity: "error", from, to })
@@ -43,9 +46,19 @@ export default {
     forbid("platform-neutral", "src runs everywhere: no node:, no other core module.", library, {
       dependencyTypes: ["core"]
     }),
-    forbid("few-packages", "src needs effect, @effect/platform and @noble/hashes.", library, {
+    forbid("few-packages", "src needs effect, @effect/platform and @noble/hashes.", {
+      path: "^src",
+      pathNot: [cli, ingest]
+    }, {
       path: "node_modules/",
       pathNot: "node_modules/(effect|@effect/platform|@noble/hashes)/"
+    }),
+    forbid("ingest-packages", "Ingest needs the engine too; nothing of what it runs on.", { path: ingest }, {
+      path: "node_modules/",
+      pathNot: "node_modules/(effect|@effect/(platform|workflow|cluster|rpc|sql|experimental)|@noble/hashes)/"
+    }),
+    forbid("ingest-apart", "Who imports Ingest needs its packages.", { path: "^src", pathNot: [cli, ingest] }, {
+      path: ingest
     }),
     forbid("no-barrel", "Import the module: `import * as Effect from \"effect/Effect\"`.", { path: "^src" }, {
       path: "node_modules/(effect|@effect/platform)/dist/esm/index[.]js"
@@ -85,9 +98,13 @@ export default {
     forbid(
       "upload-hidden",
       "internal/upload is the inside of Upload and UploadSession; its decision.ts is for whoever needs a rule.",
-      { path: "^src", pathNot: ["^src/internal/upload/", file("Upload", "UploadSession")] },
+      { path: "^src", pathNot: ["^src/internal/upload/", file("Upload", "UploadSession"), ingest] },
       { path: "^src/internal/upload/", pathNot: "^src/internal/upload/decision[.]ts$" }
     ),
+    forbid("ingest-uploads", "Of internal/upload ingestions share the bandwidth.", { path: ingest }, {
+      path: "^src/internal/upload/",
+      pathNot: "^src/internal/upload/bandwidth[.]ts$"
+    }),
     forbid(
       "store-hidden",
       "internal/store is the inside of UploadStore and SqlUploadStore.",

@@ -28,11 +28,13 @@ describe("package", () => {
     )
   })
 
-  it("has an index of all rooms but the emulator, in alphabetical order, and of nothing else", () => {
+  it("has an index of all rooms but those that need more, in alphabetical order, and of nothing else", () => {
     const statements = read("src/index.ts").replace(/\/\*\*.*?\*\//gs, "").split("\n").filter((line) => line !== "")
     assert.deepStrictEqual(
       statements,
-      rooms.filter((room) => room !== "PandaEmulator").map((room) => `export * as ${room} from "./${room}.js"`)
+      rooms.filter((room) => !["Ingest", "PandaEmulator"].includes(room)).map((room) =>
+        `export * as ${room} from "./${room}.js"`
+      )
     )
   })
 

@@ -24,7 +24,7 @@ const optional: Readonly<Record<string, unknown>> = manifest.peerDependenciesMet
 /** The lowest versions of the optional peers do not fit together among themselves. */
 const edges = {
   newest: peers.map(([name, range]) => `${name}@${range}`),
-  lowest: peers.filter(([name]) => !(name in optional)).map(([name, range]) => `${name}@${range.replace(/^\D+/, "")}`)
+  lowest: peers.map(([name, range]) => name in optional ? `${name}@${range}` : `${name}@${range.replace(/^\D+/, "")}`)
 }
 const compilers = { "TypeScript 5.9": "typescript@~5.9.3", "TypeScript 7": "typescript@^7.0.2" }
 const strictest = {

@@ -4,6 +4,7 @@ import type { WorkflowEngine, WorkflowInstance } from "@effect/workflow/Workflow
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
+import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
@@ -16,7 +17,13 @@ import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as Encodings from "../../Encodings.js"
 import type { PandaClient } from "../../PandaClient.js"
-import { PandaEncodingFailed, type PandaError, PandaStillProcessing, type UploadError } from "../../PandaError.js"
+import {
+  PandaEncodingFailed,
+  type PandaError,
+  PandaStillProcessing,
+  type PandaUploadLocked,
+  type UploadError
+} from "../../PandaError.js"
 import * as Upload from "../../Upload.js"
 import type * as UploadSource from "../../UploadSource.js"
 import * as UploadStore from "../../UploadStore.js"
@@ -163,7 +170,11 @@ export const make = <E, R>(
           )
         )
         yield* store.remove(id)
-      })
+      }).pipe(
+        Effect.catchAll((error) =>
+          Effect.logWarning("Panda.Ingest: the upload's state is left", error.message)
+        )
+      )
 
       const settingsOf = ({ path_format, payload: text, profiles, use_all_profiles }: typeof Payload.Type) => ({
         profiles,
@@ -175,14 +186,17 @@ export const make = <E, R>(
       const resumable = (file: UploadSource.UploadSource) =>
         Effect.gen(function*() {
           const store = yield* UploadStore.UploadStore
-          yield* store.lock(id, file.name)
+          const lock = yield* store.lock(id, file.name)
           const state = yield* store.get(id)
+          const loss = yield* Deferred.make<never, PandaUploadLocked>()
+          const lose = (error: PandaUploadLocked) => Effect.asVoid(Deferred.fail(loss, error))
+          // Who was stopped, and wakes up when another has the upload, sends nothing more.
+          const ours = Effect.catchAll(lock.check, (error) => Effect.zipRight(lose(error), Effect.never))
           const settings: Upload.Options = {
             onExpired: "restart",
             ...options.upload,
             ...settingsOf(payload),
-            onState: (state) =>
-              store.set(id, state)
+            onState: (state) => store.set(id, state)
           }
           const events = Option.match(state, {
             onNone: () => Upload.start(file, settings),
@@ -208,6 +222,8 @@ export const make = <E, R>(
               }
             }),
             Upload.video,
+            Effect.raceFirst(lock.lost),
+            Effect.raceFirst(Deferred.await(loss)),
             // What cannot go on from there is over; an unreadable file may be readable again.
             Effect.tapError((error) =>
               error.isRetryable || (error._tag === "PandaSourceError" && error.reason === "Unreadable")

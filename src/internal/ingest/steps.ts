@@ -196,7 +196,9 @@ export const make = <E, R>(
             onExpired: "restart",
             ...options.upload,
             ...settingsOf(payload),
-            onState: (state) => store.set(id, state)
+            transformRequest: (request) =>
+              Effect.zipRight(ours, options.upload?.transformRequest?.(request) ?? Effect.succeed(request)),
+            onState: (state) => Effect.catchAll(store.set(id, state, lock), lose)
           }
           const events = Option.match(state, {
             onNone: () => Upload.start(file, settings),

@@ -4,7 +4,7 @@
  */
 const rooms = [
   ["internal/upload/decision"],
-  ["internal/text/", "internal/model/", "internal/layer/"],
+  ["internal/text/", "internal/model/", "internal/layer/", "internal/time/"],
   ["UploadState"],
   ["PandaError"],
   ["Credentials", "UploadSource"],

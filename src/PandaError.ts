@@ -208,7 +208,7 @@ export class PandaServerError extends Schema.TaggedError<PandaServerError>("effe
 }
 
 const wait = (retryAfter: Duration.Duration | undefined): string =>
-  retryAfter === undefined ? "a while" : Duration.format(retryAfter)
+  retryAfter === undefined || Duration.toMillis(retryAfter) === 0 ? "a while" : Duration.format(retryAfter)
 
 /**
  * No whole answer came. `ambiguous` is true when the request may have been carried out all the same.
@@ -333,6 +333,14 @@ export class PandaSessionExpired extends Schema.TaggedError<PandaSessionExpired>
   }
 }
 
+/** What to do where nothing is said against the session itself. */
+const adviceOn: { readonly [status: number]: string } = {
+  401: "Add what the upload server or a proxy wants to see (transformRequest), then resume",
+  402: "Settle what is to be paid, then resume",
+  407: "Sign in to the proxy (transformRequest), then resume",
+  423: "End whoever else sends to this session, then resume"
+}
+
 /**
  * The upload server refused: another 4xx on the location, or an `error` body.
  *
@@ -350,7 +358,7 @@ export class PandaUploadRejected extends Schema.TaggedError<PandaUploadRejected>
    */
   readonly isRetryable: boolean = false
   override get message(): string {
-    return answer(this, "Change the upload as Panda says, then start a new one")
+    return answer(this, adviceOn[this.status] ?? "Change the upload as Panda says, then start a new one")
   }
 }
 
@@ -413,7 +421,8 @@ export class PandaUploadStalled extends Schema.TaggedError<PandaUploadStalled>("
       NotFinalized: `the server has every byte but made no video in ${this.attempts} attempts`
     }
     const cause = this.cause instanceof Error ? `: ${this.cause.message}` : ""
-    return `${this.operation}: ${words[this.reason]}${cause}. Resume from the state later`
+    const advice = this.state === undefined ? "Try again later" : "Resume from the state later"
+    return `${this.operation}: ${words[this.reason]}${cause}. ${advice}`
   }
 }
 

@@ -43,7 +43,8 @@ export {
    */
   type Progress,
   /**
-   * What happens in an upload. `Started` or `Resumed` comes first, but for a `Waiting`, and `Uploaded` last.
+   * What happens in an upload. `Started` or `Resumed` comes first, but for a `Waiting` and for each `Retrying` of a
+   * session that cannot be opened, and `Uploaded` last.
    *
    * @since 0.1.0
    * @category models
@@ -58,7 +59,10 @@ export {
  * @category models
  */
 export interface Options extends SessionOptions {
-  /** Bytes in a chunk, up to 512 MiB. By default chunks adapt to take about four seconds, from 64 KiB to 32 MiB. */
+  /**
+   * Bytes in a chunk, up to 512 MiB; fewer if somebody on the way refuses so many (413), and as `bytes` no more than 8 MiB
+   * in the first, which measures the connection. By default chunks adapt to take about four seconds, from 64 KiB to 32 MiB.
+   */
   readonly chunkSize?: number | undefined
   /** After how many failures without progress to give up, and how long to wait between. Default `defaultRetry`. */
   readonly retry?: Schedule.Schedule<unknown, UploadError> | undefined
@@ -70,7 +74,7 @@ export interface Options extends SessionOptions {
   readonly body?: "bytes" | "stream" | undefined
   /**
    * How long nothing may happen, 30 seconds by default; then the server is asked. As `stream`, from one slice to the
-   * next. As `bytes`, for the whole exchange, beyond the time that the chunk would need at a tenth of the measured speed.
+   * next. As `bytes`, for the whole exchange, beyond four times what the chunk needs at the measured speed, and twice as much after each that did not make it.
    */
   readonly stallTimeout?: Duration.DurationInput | undefined
   /** As `stream`, how long the answer may take once the last slice has gone; 5 minutes by default. */
@@ -154,7 +158,8 @@ export const resume = (
  *
  * Its state is saved after every acknowledgement. It goes once the stream has ended well, the consumer included: one that
  * fails or dies over `Uploaded` gets the same video from the next call, and nothing is sent again. How much longer
- * the video is found is `keepFinished`. It also goes when the session is gone.
+ * the video is found is `keepFinished`. It also goes when the session is gone, or refuses for
+ * good to be resumed.
  *
  * While another uploads the same, in this process or another one, it waits and says so (`Waiting`): until that one is
  * done, whose video it then gives, or has died, or shows that it is at work. Then, and when another took the upload over
@@ -186,7 +191,7 @@ export const startOrResume = (
             return state.finished.video
           }
           const video = yield* whileOurs(state === undefined ? begin : goOn(state)).pipe(
-            Effect.tapErrorTag("PandaSessionExpired", () => forget)
+            Effect.tapError((error) => transfer.isOver(error) ? forget : Effect.void)
           )
           yield* finish(video)
           return video
@@ -207,7 +212,13 @@ export const abort = (
   options: Pick<Options, "retry" | "stallTimeout" | "transformRequest"> = {}
 ): Effect.Effect<void, UploadError, PandaClient.PandaClient> =>
   Effect.gen(function*() {
-    yield* UploadSession.abort(state.location, { timeout: options.stallTimeout ?? "30 seconds" }).pipe(
+    let { location } = state
+    const onMoved = (moved: typeof location) =>
+      Effect.sync(() => {
+        location = moved
+      })
+    const timeout = options.stallTimeout ?? "30 seconds"
+    yield* Effect.suspend(() => UploadSession.abort(location, { timeout, onMoved })).pipe(
       Effect.retry(
         honourRetryAfter(options.retry ?? defaultRetry).pipe(
           Schedule.whileInput((error) => error.isRetryable),
@@ -410,7 +421,7 @@ export const status = (
  * @category models
  */
 export interface Session {
-  /** Begins the upload, from the start of the source. */
+  /** Begins the upload, from the start of the source. Of one that is uploaded it gives the video. */
   readonly start: Effect.Effect<Video, UploadError, PandaClient.PandaClient>
   /** Goes on where the upload stopped; begins it, if it never was. */
   readonly resume: Effect.Effect<Video, UploadError, PandaClient.PandaClient>
@@ -434,6 +445,7 @@ export const session = (source: UploadSource.UploadSource, options: Options = {}
     const last = yield* SubscriptionRef.make(Option.none<UploadEvent>())
     const one = yield* Effect.makeSemaphore(1)
     let state = Option.none<UploadState>()
+    let uploaded = Option.none<Video>()
     let stop = yield* Deferred.make<void>()
 
     const held: Options = {
@@ -443,14 +455,22 @@ export const session = (source: UploadSource.UploadSource, options: Options = {}
         return options.onState?.(next) ?? Effect.void
       }
     }
-    const run = (upload: () => Stream.Stream<UploadEvent, UploadError, PandaClient.PandaClient>) =>
+    const run = (
+      upload: () => Stream.Stream<UploadEvent, UploadError, PandaClient.PandaClient>,
+      done: () => Option.Option<Video> = Option.none
+    ) =>
       Effect.suspend(() => {
         // Who waits for a turn is aborted too.
         const aborted = Deferred.await(stop)
         return one.withPermits(1)(Effect.gen(function*() {
+          const before = done()
+          if (Option.isSome(before)) return before.value
           yield* SubscriptionRef.set(current, "uploading")
           return yield* video(Stream.tap(upload(), (event) => SubscriptionRef.set(last, Option.some(event)))).pipe(
-            Effect.onExit((exit) => SubscriptionRef.set(current, status(Option.none(), Option.some(exit))))
+            Effect.onExit((exit) => {
+              uploaded = Exit.isSuccess(exit) ? Option.some(exit.value) : uploaded
+              return SubscriptionRef.set(current, status(Option.none(), Option.some(exit)))
+            })
           )
         })).pipe(Effect.raceFirst(Effect.zipRight(aborted, Effect.interrupt)))
       })
@@ -459,7 +479,8 @@ export const session = (source: UploadSource.UploadSource, options: Options = {}
       status: current,
       last,
       state: Effect.sync(() => state),
-      start: run(() => start(source, held)),
+      // A second one would make a second video.
+      start: run(() => start(source, held), () => uploaded),
       resume: run(() =>
         Option.match(state, {
           onNone: () => start(source, held),

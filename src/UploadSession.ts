@@ -9,7 +9,6 @@
 import * as HttpBody from "@effect/platform/HttpBody"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import * as Parts from "effect/Chunk"
-import * as Clock from "effect/Clock"
 import * as Data from "effect/Data"
 import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
@@ -27,6 +26,7 @@ import * as telemetry from "./internal/http/telemetry.js"
 import * as json from "./internal/model/json.js"
 import { Video } from "./internal/model/video.js"
 import * as wire from "./internal/model/wire.js"
+import * as monotonic from "./internal/time/monotonic.js"
 import { excerpt } from "./internal/text/excerpt.js"
 import * as decision from "./internal/upload/decision.js"
 import * as PandaClient from "./PandaClient.js"
@@ -265,14 +265,14 @@ export const sendSlices = (
       yield* options.onSlice(bytes.byteLength, chunk.offset + taken + bytes.byteLength)
       held = false
       taken += bytes.byteLength
-      moved = yield* Clock.currentTimeMillis
+      moved = yield* monotonic.now
       // In two parts, because Node's layer waits for the connection between the parts of a chunk, but not after the last.
       const half = bytes.byteLength >> 1
       return Parts.make(bytes.subarray(0, half), bytes.subarray(half))
     })
 
     /** Ends when nothing has moved for too long. */
-    const stillness: Effect.Effect<void> = Effect.flatMap(Clock.currentTimeMillis, (now) => {
+    const stillness: Effect.Effect<void> = Effect.flatMap(monotonic.now, (now) => {
       const left = held ? stall : (moved ??= now) + (taken === byteLength ? response : stall) - now
       return left <= 0 ? Effect.void : Effect.zipRight(Effect.sleep(Math.ceil(left)), stillness)
     })
@@ -306,26 +306,58 @@ const put = (url: string, { bytes, offset, size }: Chunk, body: HttpBody.HttpBod
   })
 
 /**
- * Ends the session: what it has is thrown away. One that is gone already counts as ended.
+ * How to end a session.
+ *
+ * @since 0.2.0
+ * @category models
+ */
+export interface AbortOptions extends Deadline {
+  /** Runs when an answer says where the session is now, be it one that fails: to try again is to try it there. */
+  readonly onMoved?: ((location: Redacted.Redacted<string>) => Effect.Effect<void>) | undefined
+}
+
+/**
+ * Ends the session: what it has is thrown away. One that is gone already counts as ended, and one that is elsewhere is
+ * ended there.
  *
  * @since 0.1.0
  * @category operations
  */
 export const abort = (
   location: Redacted.Redacted<string>,
-  { timeout }: Deadline
+  options: AbortOptions
 ): Effect.Effect<void, ReplyError, PandaClient.PandaClient> =>
-  Effect.gen(function*() {
-    const answer = yield* answerTo("abort", location, Effect.sleep(timeout), (url) => HttpClientRequest.del(url))
-    const meaning = decision.meaningOfEnd(answer)
-    if (meaning._tag !== "Ended") return yield* yield* errorFor("abort", concealed(location, answer), meaning)
-  }).pipe(
+  endAt(location, options, MOST_MOVES).pipe(
     Effect.tapBoth({
       onSuccess: () => noteOutcome("abort", "success"),
       onFailure: ({ _tag }) => noteOutcome("abort", _tag)
     }),
     observed("abort")
   )
+
+/** Moves in a row that are followed. */
+const MOST_MOVES = 5
+
+const endAt = (
+  location: Redacted.Redacted<string>,
+  options: AbortOptions,
+  moves: number
+): Effect.Effect<void, ReplyError, PandaClient.PandaClient> =>
+  Effect.gen(function*() {
+    const expiry = Effect.sleep(options.timeout)
+    const answer = yield* answerTo("abort", location, expiry, (url) => HttpClientRequest.del(url))
+    const meaning = decision.meaningOfEnd(answer)
+    if (meaning._tag === "Ended") return
+    const place = decision.locationAfter(Redacted.value(location), answer, meaning)
+    if (place.refused) return yield* elsewhere("abort", answer)
+    const there = relocated(place)
+    if (Option.isSome(there)) yield* options.onMoved?.(there.value) ?? Effect.void
+    if (meaning._tag !== "Elsewhere") return yield* yield* errorFor("abort", concealed(location, answer), meaning)
+    if (Option.isNone(there) || moves === 0) {
+      return yield* protocolError("abort", answer.status, "the server redirects in a circle")
+    }
+    return yield* endAt(there.value, options, moves - 1)
+  })
 
 const noteOutcome = (kind: string, outcome: string) => telemetry.noteOutcome(nameOf(kind), outcome)
 
@@ -347,7 +379,10 @@ const exchange = (
     const answered = yield* Effect.either(answerTo(kind, location, expiry, request))
     if (Either.isLeft(answered)) return unanswered(answered.left)
     const answer = answered.right
-    return { ...yield* interpret(kind, answer, location), location: yield* moved(kind, location, answer) }
+    const interpreted = yield* interpret(kind, answer, location)
+    const place = decision.locationAfter(Redacted.value(location), answer, interpreted.meaning)
+    if (place.refused) return yield* elsewhere(kind, answer)
+    return { reply: interpreted.reply, outcome: interpreted.meaning, location: relocated(place) }
   }).pipe(
     Effect.tapBoth({
       onSuccess: ({ reply }) => noteOutcome(kind, Either.isLeft(reply) ? reply.left._tag : "success"),
@@ -411,22 +446,22 @@ const interpret = (
   kind: string,
   answer: Answer,
   location: Redacted.Redacted<string>
-): Effect.Effect<Omit<Exchange, "location">> => {
+): Effect.Effect<{ readonly reply: Exchange["reply"]; readonly meaning: decision.Meaning }> => {
   const meaning = decision.meaningOf(answer)
   const refuse = (meaning: decision.Meaning) =>
     Effect.map(errorFor(kind, concealed(location, answer), meaning), (error) => ({
       reply: Either.left(error),
-      outcome: meaning
+      meaning
     }))
   switch (meaning._tag) {
     case "Progress":
-      return Effect.succeed({ reply: Either.right(Reply.Progress(meaning)), outcome: meaning })
+      return Effect.succeed({ reply: Either.right(Reply.Progress({ offset: meaning.offset })), meaning })
     case "Elsewhere":
-      return Effect.succeed({ reply: Either.right(Reply.Redirected()), outcome: meaning })
+      return Effect.succeed({ reply: Either.right(Reply.Redirected()), meaning })
     case "Video":
       return Option.match(decodeVideo(answer.text), {
         onNone: () => refuse(decision.noVideo),
-        onSome: (video) => Effect.succeed({ reply: Either.right(Reply.Complete({ video })), outcome: meaning })
+        onSome: (video) => Effect.succeed({ reply: Either.right(Reply.Complete({ video })), meaning })
       })
     default:
       return refuse(meaning)
@@ -481,18 +516,12 @@ const errorFor = (kind: string, answer: Answer, meaning: decision.Meaning): Effe
     }
   })
 
-/** Where the session is from now on, if the answer says that it has moved. */
-const moved = (
-  kind: string,
-  current: Redacted.Redacted<string>,
-  answer: Answer
-): Effect.Effect<Option.Option<Redacted.Redacted<string>>, PandaUploadProtocolError> => {
-  const { moved, refused } = decision.locationAfter(Redacted.value(current), answer)
-  return refused
-    ? protocolError(
-      kind,
-      answer.status,
-      "the server's new location is not one to follow, being no http URL or no longer https"
-    )
-    : Effect.succeed(Option.map(Option.fromNullable(moved), Redacted.make))
-}
+const relocated = ({ moved }: { readonly moved: string | undefined }) =>
+  Option.map(Option.fromNullable(moved), Redacted.make)
+
+const elsewhere = (kind: string, { status }: Answer) =>
+  protocolError(
+    kind,
+    status,
+    "the server's new location is not one to follow, being no http URL or no longer https"
+  )

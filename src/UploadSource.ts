@@ -90,10 +90,20 @@ const why = (error: unknown): string => excerpt(String(error))
 /** The last part of a path: Panda need not know our folders. */
 const basename = (path: string): string => path.split(/[/\\]/).filter((part) => part !== "").at(-1) ?? path
 
+/** What a path can lead to besides a file, such as a pipe, whose opening waits for somebody to write to it. */
+const others: { readonly [type: string]: string } = {
+  Directory: "it is a directory: pass the files in it",
+  FIFO: "it is a named pipe: pass what comes out of it to UploadSource.fromStream, with its size",
+  Socket: "it is a socket: pass what comes out of it to UploadSource.fromStream, with its size",
+  CharacterDevice: "it is a character device: pass what comes out of it to UploadSource.fromStream, with its size",
+  BlockDevice: "it is a block device: pass what is on it to UploadSource.fromStream, with its size"
+}
+
 /**
  * A file, by any `FileSystem`.
  *
- * The upload fails with `PandaSourceError` if the file cannot be read or is no file.
+ * The upload fails with `PandaSourceError` if the file cannot be read or is no regular file. What comes out of a pipe or
+ * a device is for `fromStream`.
  *
  * @example
  * import * as NodeContext from "@effect/platform-node/NodeContext"
@@ -117,14 +127,20 @@ export const fromFile = (
       new PandaSourceError({ operation: "UploadSource.fromFile", reason: "Unreadable", file: name, description })
     const failed = (error: PlatformError) => unreadable(error._tag === "SystemError" ? error.reason : error._tag)
 
+    const regular = ({ type }: FileSystem.File.Info): Effect.Effect<void, PandaSourceError> =>
+      type === "File"
+        ? Effect.void
+        : unreadable(others[type] ?? "it is no regular file: pass what is in it to UploadSource.fromStream")
+
     const handleOf = (file: FileSystem.File): Handle => ({
-      stat: Effect.flatMap(Effect.mapError(file.stat, failed), ({ mtime, size, type }) =>
-        type === "Directory"
-          ? Effect.fail(unreadable("it is a directory"))
-          : Effect.succeed({
-            size: Number(size),
-            modified: Option.getOrUndefined(Option.flatMap(mtime, DateTime.make))
-          })),
+      stat: Effect.gen(function*() {
+        const info = yield* Effect.mapError(file.stat, failed)
+        yield* regular(info)
+        return {
+          size: Number(info.size),
+          modified: Option.getOrUndefined(Option.flatMap(info.mtime, DateTime.make))
+        }
+      }),
       read: (offset, buffer) =>
         Effect.gen(function*() {
           yield* file.seek(offset, "start")
@@ -141,7 +157,12 @@ export const fromFile = (
     return {
       _tag: "Rewindable",
       name,
-      open: Effect.map(Effect.mapError(fs.open(path, { flag: "r" }), failed), handleOf)
+      // Looked at before it is opened, which would wait for ever at a pipe. Why it cannot be looked at, opening it tells.
+      open: Effect.option(fs.stat(path)).pipe(
+        Effect.flatMap(Option.match({ onNone: () => Effect.void, onSome: regular })),
+        Effect.zipRight(Effect.mapError(fs.open(path, { flag: "r" }), failed)),
+        Effect.map(handleOf)
+      )
     }
   })
 
@@ -200,8 +221,11 @@ export const fromBlob = (blob: Blob, options?: { readonly name?: string }): Uplo
   }
 }
 
+/** How long a stream has, once all its bytes are there, to end or to show that there are more. */
+const GRACE = "1 second"
+
 /**
- * A stream of known size, which is run once. Of what was read the last `window` bytes are kept, none by default: that
+ * A stream of known size, which is run once, and need not end. Of what was read the last `window` bytes are kept, none by default: that
  * is enough unless the server loses bytes which it had acknowledged, since a chunk is kept until it has arrived.
  *
  * @since 0.1.0
@@ -279,8 +303,9 @@ export const fromStream = <E>(
         Effect.gen(function*() {
           if (offset < start) return yield* cannotRewind(offset, start)
           const goal = offset + buffer.byteLength
-          // One byte more than there should be shows that there is more.
-          yield* fill(goal === size ? size + 1 : goal)
+          yield* fill(goal)
+          // One byte more than there should be shows that there is more. A stream need not end to have no more.
+          if (goal === size && end === size) yield* Effect.timeoutOption(fill(size + 1), GRACE)
           let at = start
           let count = 0
           for (const bytes of kept) {

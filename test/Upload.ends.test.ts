@@ -15,11 +15,12 @@ import { arrived, bytesOf, inject, keeper, options, panda, requests, runFor, sou
 const RETRIES = 5
 
 /**
- * Failures are forgotten when more bytes are acknowledged than ever: at most `size` times. In between there are at most
- * RETRIES + 1 of them, each of which may cost a probe, a lookup of the video and a new session (of five attempts each),
- * an end of the old one, and all that was acknowledged, byte by byte, once again. One contradiction is asked about.
+ * Setbacks are forgotten when more bytes are acknowledged than ever: at most `size` times. In between there are at most
+ * RETRIES + 1 of them, after each of which all may be acknowledged once again, byte by byte, with RETRIES + 1 failures
+ * before each; and a failure may cost a chunk, a probe, a lookup of the video and a new session (of five attempts each),
+ * and an end of the old one, with its moves. One contradiction is asked about.
  */
-const bound = (size: number) => (size + 1) * ((RETRIES + 1) * (1 + 1 + 5 + 5 + 1 + size) + 1)
+const bound = (size: number) => (size + 1) * ((RETRIES + 1) * (size + 1) * (RETRIES + 1) * (1 + 1 + 5 + 5 + 6) + 1)
 
 const range = FastCheck.oneof(
   FastCheck.integer({ min: -1, max: 14 }).map((end) => `0-${end}`),
@@ -207,8 +208,8 @@ const checkEnd = (
   assert.match(
     words,
     Exit.isSuccess(exit)
-      ? /^(Started|Resumed)( (Progress|Retrying|Moved|Restarted))* Uploaded$/
-      : /^((Started|Resumed)( (Progress|Retrying|Moved|Restarted))*)?$/
+      ? /^(Retrying )*(Started|Resumed)( (Progress|Retrying|Moved|Restarted))* Uploaded$/
+      : /^((Retrying )*(Started|Resumed)( (Progress|Retrying|Moved|Restarted))*|(Retrying ?)*)$/
   )
   let acknowledged = 0
   for (const event of events) {

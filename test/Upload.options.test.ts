@@ -483,17 +483,18 @@ describe("reading ahead", () => {
       yield* arrived(bytesOf(4500))
     }))
 
-  scenario("uses two buffers in turn", () =>
-    Effect.gen(function*() {
-      yield* inject({ route: "chunk", fault: Fault.delay("1 second"), times: Infinity })
-      const { http, seen } = buffers()
-      yield* succeed(Upload.start(slowSource(bytesOf(10_000)).source, options)).pipe(http)
-      assert.strictEqual(seen.length, 10)
-      const order = seen.map(({ view }) => view.buffer)
-      assert.strictEqual(new Set(order).size, 2)
-      for (let index = 2; index < order.length; index++) assert.strictEqual(order[index], order[index - 2])
-      assert.isFalse(seen.some(({ changed }) => changed))
-    }))
+  scenario(
+    "uses no buffer again: that a chunk is answered does not say that it has gone",
+    () =>
+      Effect.gen(function*() {
+        yield* inject({ route: "chunk", fault: Fault.delay("1 second"), times: Infinity })
+        const { http, seen } = buffers()
+        yield* succeed(Upload.start(slowSource(bytesOf(10_000)).source, options)).pipe(http)
+        assert.strictEqual(seen.length, 10)
+        assert.strictEqual(new Set(seen.map(({ view }) => view.buffer)).size, 10)
+        assert.isFalse(seen.some(({ changed }) => changed))
+      })
+  )
 
   const faults: Record<string, Fault> = {
     "half is accepted": Fault.accept({ bytes: 500 }),

@@ -21,6 +21,7 @@ import {
 import * as json from "../model/json.js"
 import { excerpt } from "../text/excerpt.js"
 import { inLine } from "../text/line.js"
+import * as decision from "../upload/decision.js"
 
 /** An answer with its body as text. */
 export interface Answer {
@@ -199,16 +200,10 @@ const inspect = (error: unknown): { readonly code: string | undefined; readonly 
   return { code, connecting }
 }
 
-/**
- * How long the server asks to wait: seconds or a date, at most 30 seconds (contract 4, design 7).
- */
+/** How long the server asks to wait, at most 30 seconds (contract 4, design 7). */
 const retryAfterOf = (headers: Headers.Headers, now: DateTime.Utc): Duration.Duration | undefined => {
-  const value = headers["retry-after"]?.trim()
-  if (value === undefined || value === "") return undefined
-  const millis = /^\d+$/.test(value)
-    ? Number(value) * 1000
-    : Option.getOrUndefined(Option.map(httpDate(value), (date) => DateTime.distance(now, date)))
-  return millis === undefined ? undefined : Duration.millis(Math.min(Math.max(millis, 0), 30_000))
+  const millis = decision.retryAfterOf(headers, DateTime.toEpochMillis(now))
+  return millis === undefined ? undefined : Duration.millis(Math.min(millis, 30_000))
 }
 
 const httpDate = (text: string): Option.Option<DateTime.Utc> =>

@@ -16,6 +16,7 @@ import type * as Credentials from "../../Credentials.js"
 import { PandaDecodeError, type PandaError, type PandaInputError, PandaTransportError } from "../../PandaError.js"
 import * as Signature from "../../Signature.js"
 import * as json from "../model/json.js"
+import * as monotonic from "../time/monotonic.js"
 import { type Answer, fromAnswer, fromHttpClientError, fromParseError } from "./answer.js"
 import * as body from "./body.js"
 import { checkCloud, inOperation, nested } from "./input.js"
@@ -117,7 +118,7 @@ interface Sending {
   readonly method: Signature.Method
   readonly path: string
   readonly params: Signature.Params
-  readonly file: multipart.File | undefined
+  readonly file: multipart.Watched | undefined
   readonly repeatable: boolean
   readonly open: boolean | undefined
 }
@@ -125,7 +126,15 @@ interface Sending {
 const check = (call: Call): Effect.Effect<Sending, PandaInputError> =>
   Effect.gen(function*() {
     const { file, method, open, operation, params, path, repeatable } = call
-    return { operation, method, path: yield* path, params: yield* nested(yield* params), file, repeatable, open }
+    return {
+      operation,
+      method,
+      path: yield* path,
+      params: yield* nested(yield* params),
+      file: file && multipart.watched(file),
+      repeatable,
+      open
+    }
   }).pipe(Effect.mapError(inOperation(call.operation)))
 
 interface Signed {
@@ -187,19 +196,39 @@ const classify = (
     return yield* Option.isSome(error) ? Effect.fail(error.value) : Effect.succeed(answer)
   })
 
-/** Bytes a second that a file has at least: its time comes on top of the timeout. */
+/** Bytes a second that a file has at least. */
 const SLOWEST = 16 * 1024
+
+/** Bytes that may be on their way without having left, in the buffers of a connection. */
+const BUFFERED = 4 * 1024 * 1024
+
+/**
+ * Ends when nothing of a file has been asked for in the time allowed, on top of which comes what those bytes may need
+ * that were asked for before: all, where they are gathered first.
+ */
+const stillness = ({ seen, size }: multipart.Watched, allowed: Duration.DurationInput): Effect.Effect<void> =>
+  Effect.gen(function*() {
+    seen.at = yield* monotonic.now
+    for (;;) {
+      const waiting = Math.min(size, seen.gathered ? Infinity : BUFFERED)
+      const left = seen.at + Duration.toMillis(allowed) + waiting / SLOWEST * 1000 - (yield* monotonic.now)
+      if (left <= 0) return
+      yield* Effect.sleep(Math.ceil(left))
+    }
+  })
 
 /** One attempt has its time and its span. */
 const attempt =
   (engine: Engine, { file, operation }: Sending) =>
   <A, E extends PandaError>(effect: Effect.Effect<A, E>): Effect.Effect<A, E | PandaTransportError> =>
     Effect.flatMap(engine.settings, ({ timeout }) =>
-      Effect.timeoutFail(effect, {
-        duration: Duration.sum(Duration.decode(timeout), Duration.seconds((file?.size ?? 0) / SLOWEST)),
-        onTimeout: () =>
+      Effect.raceFirst(
+        effect,
+        Effect.zipRight(
+          file === undefined ? Effect.sleep(timeout) : stillness(file, timeout),
           new PandaTransportError({ operation, reason: "Timeout", ambiguous: true, host: originOf(engine) })
-      })).pipe(attempted(operation))
+        )
+      )).pipe(attempted(operation))
 
 const originOf = ({ credentials }: Engine): string => new URL(credentials.baseUrl).origin
 

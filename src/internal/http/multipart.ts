@@ -7,11 +7,32 @@ import * as Random from "effect/Random"
 import * as Stream from "effect/Stream"
 import { PandaInputError, PandaSourceError } from "../../PandaError.js"
 import * as UploadSource from "../../UploadSource.js"
+import * as monotonic from "../time/monotonic.js"
 
 export interface File {
   readonly source: UploadSource.Any
   /** Bytes. */
   readonly size: number
+}
+
+/** A file whose going out can be watched, where its bytes are asked for one after another. */
+export interface Watched extends File {
+  readonly seen: {
+    /** When bytes were last asked for, on the clock of `monotonic`; undefined before. */
+    at: number | undefined
+    /** They are all gathered before the first one goes, so that this says nothing. */
+    gathered: boolean
+  }
+}
+
+export const watched = ({ size, source }: File): Watched => {
+  const seen: Watched["seen"] = { at: undefined, gathered: false }
+  const noted = Effect.map(monotonic.now, (now) => void (seen.at = now))
+  const open = Effect.map(source.open, ({ read, stat }) => ({
+    stat,
+    read: (offset: number, buffer: Uint8Array) => Effect.zipRight(noted, read(offset, buffer))
+  }))
+  return { source: { ...source, open }, size, seen }
 }
 
 export interface Form {
@@ -48,7 +69,7 @@ const bytesOf = ({ size, source }: File): Stream.Stream<Uint8Array, PandaSourceE
  */
 export const make = (
   params: { readonly [name: string]: string },
-  file: File
+  file: Watched
 ): Effect.Effect<Form, PandaInputError> =>
   Effect.gen(function*() {
     const { size, source } = file
@@ -87,6 +108,7 @@ export const make = (
           const fetch = Option.getOrElse(given, () => globalThis.fetch)
           return Effect.provideService(sending, FetchHttpClient.Fetch, async (input, init) => {
             const { body, signal } = init ?? {}
+            file.seen.gathered = body instanceof ReadableStream
             return fetch(input, body instanceof ReadableStream ? { ...init, body: await blobOf(body, signal!) } : init)
           })
         })

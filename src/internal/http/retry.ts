@@ -2,6 +2,7 @@
 import * as Duration from "effect/Duration"
 import * as Schedule from "effect/Schedule"
 import type { PandaError } from "../../PandaError.js"
+import { waitOf } from "../upload/decision.js"
 
 /** A request that is not repeatable is sent again only if it surely was not carried out. */
 export const mayRepeat = (repeatable: boolean) => (error: PandaError): boolean => {
@@ -21,9 +22,11 @@ export const mayRepeat = (repeatable: boolean) => (error: PandaError): boolean =
 /** Whether the request may have been carried out all the same. */
 export const isDoubtful = (error: PandaError): boolean => error.isRetryable && !mayRepeat(false)(error)
 
-/** Delays by the schedule, or by the error's `Retry-After` where it has one. */
+/** Delays by the schedule, and for no less than the error's `Retry-After` where it has one. */
 export const honourRetryAfter = <Out, In, R>(schedule: Schedule.Schedule<Out, In, R>): Schedule.Schedule<In, In, R> =>
   Schedule.modifyDelay(Schedule.passthrough(schedule), (error, delay) => {
     const asked = typeof error === "object" && error !== null && "retryAfter" in error ? error.retryAfter : undefined
-    return Duration.isDuration(asked) ? asked : delay
+    return Duration.isDuration(asked)
+      ? Duration.millis(waitOf(Duration.toMillis(delay), Duration.toMillis(asked)))
+      : delay
   })

@@ -1,6 +1,6 @@
 /** A limit on sending again, shared by all requests of a client, which each by itself would try to the end. */
-import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
+import * as monotonic from "../time/monotonic.js"
 
 export interface RetryBudget {
   /** Retries that may be made at once, after a time without any. */
@@ -34,7 +34,7 @@ export const make: Effect.Effect<Account> = Effect.sync(() => {
 
   return {
     take: (budget) =>
-      budget === "unlimited" ? Effect.succeed(true) : Effect.map(Clock.currentTimeMillis, (now) => {
+      budget === "unlimited" ? Effect.succeed(true) : Effect.map(monotonic.now, (now) => {
         settle(budget, now, 0)
         const enough = spent + 1 <= budget.capacity + TOLERANCE
         if (enough) spent++
@@ -43,6 +43,6 @@ export const make: Effect.Effect<Account> = Effect.sync(() => {
     earn: (budget) =>
       budget === "unlimited"
         ? Effect.void
-        : Effect.map(Clock.currentTimeMillis, (now) => settle(budget, now, budget.perSuccess))
+        : Effect.map(monotonic.now, (now) => settle(budget, now, budget.perSuccess))
   }
 })

@@ -1,8 +1,8 @@
 /** A limit on bytes a second, shared by all that take from it. */
-import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as monotonic from "../time/monotonic.js"
 
 export interface Bandwidth {
   readonly bytesPerSecond: number
@@ -19,16 +19,18 @@ export class CurrentBandwidth extends Context.Reference<CurrentBandwidth>()("eff
 
 export const make = (bytesPerSecond: number): Effect.Effect<Bandwidth> =>
   Effect.sync(() => {
-    /** When what was taken so far will have gone through. */
-    let free = -Infinity
+    /** Milliseconds that what was taken so far needs to go through; and when that was true. */
+    let owed = 0
+    let asOf = -Infinity
     return {
       bytesPerSecond,
       burst: Math.max(1, Math.floor(bytesPerSecond / 5)),
       take: (bytes) =>
-        Effect.flatMap(Clock.currentTimeMillis, (now) => {
-          const turn = Math.max(now, free)
-          free = turn + (bytes / bytesPerSecond) * 1000
-          return Effect.sleep(Duration.millis(turn - now))
+        Effect.flatMap(monotonic.now, (now) => {
+          const wait = Math.max(0, owed - Math.max(0, now - asOf))
+          asOf = now
+          owed = wait + (bytes / bytesPerSecond) * 1000
+          return Effect.sleep(Duration.millis(wait))
         })
     }
   })

@@ -7,18 +7,23 @@
  *
  * | answer | means | next |
  * | --- | --- | --- |
- * | 2xx but 204, a JSON object with an id | Video | done, if all was sent |
+ * | 200, 201, any 2xx but 204: a JSON object with an id | Video | done, if all was sent |
  * | 2xx but 204, anything else | Doubtful | asked about once, then an error |
- * | 204 | Progress | on from its Range; no more than before is a failure |
+ * | 204 | Progress | on from its Range, or from 0; no more than before is a failure, less a setback |
  * | 204 whose Range is none | Doubtful | |
  * | 3xx with a Location | Elsewhere | a failure, then a probe there |
  * | 3xx without | Doubtful | |
+ * | 401, 402, 407, 423 | Denied | an error; the session stays |
  * | 404, 410 | Gone | an error or a new session, unless there is the video |
  * | 408, 429, 5xx, `InternalError` on a 2xx | Later | a failure, then a probe |
  * | 409, 416 | Doubtful | |
- * | 413, `FileSizeLimitExceeded` on a 2xx | TooLarge | an error |
- * | other 4xx, another `error` on a 2xx | Refused | an error |
- * | none, or half of one | Broken | a failure, then a probe |
+ * | 413 | TooLong | a probe and a chunk of half the length, if it is longer than one that was taken; else an error |
+ * | `FileSizeLimitExceeded`, with 413 or a 2xx | TooLarge | an error |
+ * | other 4xx, another `error` on a 2xx | Refused | an error; at the start of a resumption the session is over |
+ * | none, or half of one | Broken | a failure, then a probe; chunks that adapt are halved |
+ *
+ * A failure is waited for and counted until more is acknowledged than before; a setback, which costs what was
+ * acknowledged, until more is than ever. So every loop ends.
  */
 
 /** An answer of the upload server; the names of its headers are in lower case. */
@@ -30,15 +35,20 @@ export interface Answer {
 
 /** What an answer means. */
 export type Meaning =
-  /** The server has so many bytes, from the first on. */
-  | { readonly _tag: "Progress"; readonly offset: number }
+  /** The server has so many bytes, from the first on, of a file of that size if it says so. */
+  | { readonly _tag: "Progress"; readonly offset: number; readonly size?: number }
   | { readonly _tag: "Video" }
   | { readonly _tag: "Elsewhere" }
   | { readonly _tag: "Later" }
   /** The server contradicts itself, or somebody else answered. */
   | { readonly _tag: "Doubtful"; readonly description?: string }
   | { readonly _tag: "Gone" }
+  /** The file is. */
   | { readonly _tag: "TooLarge" }
+  /** The request is, for somebody on the way. */
+  | { readonly _tag: "TooLong" }
+  /** Somebody has to do something about it; nothing is said against the session. */
+  | { readonly _tag: "Denied" }
   | { readonly _tag: "Refused" }
 
 /** What came of an exchange: an answer's meaning, or no whole answer. */
@@ -47,14 +57,14 @@ export type Outcome = Meaning | { readonly _tag: "Broken"; readonly timeout: boo
 /** What an answer means, by its status, its Range, its Location and its body. */
 export const meaningOf = (answer: Answer): Meaning => {
   const { headers, status, text } = answer
+  const { error, id } = bodyOf(text)
   if (status >= 200 && status < 300) {
-    const named = errorOf(text)
-    if (named === "InternalError") return { _tag: "Later" }
-    if (named === "FileSizeLimitExceeded") return { _tag: "TooLarge" }
-    if (named !== undefined) return { _tag: "Refused" }
-    if (status !== 204) return hasId(text) ? { _tag: "Video" } : noVideo
-    const offset = nextOffset(headers["range"])
-    return offset === undefined ? doubtful("the server's Range is not one") : { _tag: "Progress", offset }
+    // A video is one whatever else it has, an attribute called `error` too.
+    if (status !== 204 && id) return { _tag: "Video" }
+    if (error === "InternalError") return { _tag: "Later" }
+    if (error === FILE_TOO_LARGE) return { _tag: "TooLarge" }
+    if (error !== undefined) return { _tag: "Refused" }
+    return status === 204 ? progressOf(headers["range"]) ?? doubtful("the server's Range is not one") : noVideo
   }
   if (status >= 300 && status < 400) {
     return headers["location"] === undefined
@@ -62,6 +72,11 @@ export const meaningOf = (answer: Answer): Meaning => {
       : { _tag: "Elsewhere" }
   }
   switch (status) {
+    case 401:
+    case 402:
+    case 407:
+    case 423:
+      return { _tag: "Denied" }
     case 404:
     case 410:
       return { _tag: "Gone" }
@@ -72,25 +87,24 @@ export const meaningOf = (answer: Answer): Meaning => {
     case 416:
       return { _tag: "Doubtful" }
     case 413:
-      return { _tag: "TooLarge" }
+      return { _tag: error === FILE_TOO_LARGE ? "TooLarge" : "TooLong" }
     default:
       return { _tag: status >= 500 ? "Later" : "Refused" }
   }
 }
+
+const FILE_TOO_LARGE = "FileSizeLimitExceeded"
 
 /** A 2xx that is neither progress nor a video. */
 export const noVideo: Meaning = { _tag: "Doubtful", description: "the answer is neither progress nor a video" }
 
 const doubtful = (description: string): Meaning => ({ _tag: "Doubtful", description })
 
-/**
- * What an answer to a DELETE means: the session is over, by this or long since, or what it means for any request.
- */
+/** What an answer to a DELETE means: the session is over, by this or long since, or what it means for any request. */
 export const meaningOfEnd = (answer: Answer): Meaning | { readonly _tag: "Ended" } => {
   const meaning = meaningOf(answer)
   switch (meaning._tag) {
     case "Gone":
-    case "Elsewhere":
     case "Progress":
     case "Video":
       return { _tag: "Ended" }
@@ -101,30 +115,54 @@ export const meaningOfEnd = (answer: Answer): Meaning | { readonly _tag: "Ended"
   }
 }
 
+/** Whether a body has an id, as a video has, and the error that it names, whatever its status (contract 4). */
+const bodyOf = (text: string): { readonly id: boolean; readonly error: unknown } => {
+  const { error, id } = objectOf(text)
+  const named = error !== null && error !== false && error !== "" && !isEmptyObject(error)
+  return { id: typeof id === "number" || (typeof id === "string" && id !== ""), error: named ? error : undefined }
+}
+
+const isEmptyObject = (value: unknown): boolean =>
+  typeof value === "object" && value !== null && Object.keys(value).length === 0
+
 const objectOf = (text: string): { readonly [name: string]: unknown } => {
   if (text === "") return {}
   try {
-    const json: unknown = JSON.parse(text)
+    const json: unknown = JSON.parse(text.replace(/^\uFEFF/, ""))
     return typeof json === "object" && json !== null && !Array.isArray(json) ? { ...json } : {}
   } catch {
     return {}
   }
 }
 
-/** The error that a body names, whatever its status (contract 4). */
-const errorOf = (text: string): unknown => {
-  const { error } = objectOf(text)
-  return error === null || error === false ? undefined : error
+/** `0-4`, with `bytes=` or `bytes ` before it, and with the size after it (seen: nginx's upload module). */
+const RANGE = /^\s*(?:bytes(?:\s*=\s*|\s+))?(\d{1,15})\s*-\s*(\d{1,15})\s*(?:\/\s*(?:(\d{1,15})|\*)\s*)?$/i
+
+/** How far the server is, undefined if the Range is none. Without a Range it has nothing. */
+const progressOf = (range: string | undefined): Meaning | undefined => {
+  if (range === undefined) return { _tag: "Progress", offset: 0 }
+  const [, first, last, size] = RANGE.exec(range) ?? []
+  if (Number(first) > Number(last) || last === undefined) return undefined
+  const offset = Number(last) + 1
+  return size === undefined ? { _tag: "Progress", offset } : { _tag: "Progress", offset, size: Number(size) }
 }
 
-const hasId = (text: string): boolean => ["string", "number"].includes(typeof objectOf(text)["id"])
-
-/** The byte after the last one that the server has, undefined if the Range is none. Without a Range it has nothing. */
-const nextOffset = (range: string | undefined): number | undefined => {
-  if (range === undefined) return 0
-  const last = /^\s*(?:bytes[= ]\s*)?\d{1,15}-(\d{1,15})\s*$/.exec(range)?.[1]
-  return last === undefined ? undefined : Number(last) + 1
+/** Milliseconds that the server asks to wait: by seconds or by a date, which is one on its own clock. */
+export const retryAfterOf = (headers: Answer["headers"], now: number): number | undefined => {
+  const value = headers["retry-after"]?.trim() ?? ""
+  if (/^\d+$/.test(value)) return Number(value) * 1000
+  const until = dateOf(value)
+  return until === undefined ? undefined : Math.max(0, until - (dateOf(headers["date"]?.trim() ?? "") ?? now))
 }
+
+const dateOf = (text: string): number | undefined =>
+  /^[A-Z][a-z]{2,8}, \d{2}[ -][A-Z][a-z]{2}[ -]\d{2,4} \d{2}:\d{2}:\d{2} GMT$/.test(text) ? Date.parse(text) : undefined
+
+/**
+ * How long to wait, where the server asked for a time: that is the least. Half of our own time, which chance has a part in,
+ * comes on top, so that those who were asked the same do not come back at the same moment.
+ */
+export const waitOf = (own: number, asked: number): number => Math.max(own, asked + own / 2)
 
 /** Whether bytes can be sent there, on every HTTP layer: fetch takes no URL with a name or a password in it. */
 export const isLocation = (text: string): boolean => {
@@ -134,21 +172,28 @@ export const isLocation = (text: string): boolean => {
 }
 
 /**
- * Where the session is from now on: undefined if it stays. `refused` is a place that must not be followed: no URL for
- * bytes, or no longer https.
+ * Where the session is from now on: undefined if it stays. What ends the upload leads nowhere: a Location there is that
+ * of the video. `refused` is a place that must not be followed, being no URL for bytes or no longer https, in an answer
+ * that says nothing else.
  */
 export const locationAfter = (
   current: string,
-  { headers }: Answer
+  { headers }: Answer,
+  { _tag: meaning }: Meaning
 ): { readonly moved: string | undefined; readonly refused: boolean } => {
   const value = headers["location"]
-  if (value === undefined) return { moved: undefined, refused: false }
+  const stays = { moved: undefined, refused: false }
+  if (value === undefined || ENDS.has(meaning)) return stays
   const from = new URL(current)
   const to = URL.canParse(value, from) ? new URL(value, from) : undefined
   const downgraded = from.protocol === "https:" && to?.protocol === "http:"
-  if (to === undefined || !isLocation(to.href) || downgraded) return { moved: undefined, refused: true }
-  return { moved: to.href === from.href ? undefined : to.href, refused: false }
+  if (to === undefined || !isLocation(to.href) || downgraded) {
+    return { moved: undefined, refused: meaning === "Progress" || meaning === "Elsewhere" }
+  }
+  return to.href === from.href ? stays : { moved: to.href, refused: false }
 }
+
+const ENDS = new Set<Meaning["_tag"]>(["Video", "Gone", "TooLarge", "Denied", "Refused"])
 
 /** What is known of an upload between two exchanges. */
 export interface Known {
@@ -159,23 +204,39 @@ export interface Known {
   readonly sent: number
   /** More may have left another process, which this upload goes on from. */
   readonly inherited: boolean
-  /** The highest offset that was ever acknowledged: only beyond it are failures forgotten, so that all loops end. */
+  /** How far that may have got; 0 once the server has told how far it is. */
+  readonly perhaps: number
+  /** The server has told how far it is. */
+  readonly told: boolean
+  /** The highest offset acknowledged since the last setback: beyond it failures are forgotten. */
   readonly best: number
-  /** Failures since then. */
   readonly failures: number
+  /** The highest offset that was ever acknowledged: beyond it setbacks are forgotten. */
+  readonly record: number
+  /** Losses of what had been acknowledged. */
+  readonly setbacks: number
   /** The server contradicted itself, and was asked about it. */
   readonly doubted: boolean
+  readonly pace: Pace
 }
 
 /** Of an upload that begins, or goes on where another process left it. */
-export const knownAt = (size: number, acknowledged: number, inherited: boolean): Known => ({
+export const knownAt = (size: number, acknowledged: number, inherited: boolean, pace: Pace): Known => ({
   size,
   acknowledged,
   sent: acknowledged,
   inherited,
+  // One chunk may have been under way, which grows no faster than that.
+  perhaps: inherited
+    ? Math.min(size, acknowledged + (pace.fixed ?? Math.min(Math.max(acknowledged * GROWTH, CHUNK.first), CHUNK.most)))
+    : 0,
+  told: false,
   best: acknowledged,
   failures: 0,
-  doubted: false
+  record: acknowledged,
+  setbacks: 0,
+  doubted: false,
+  pace
 })
 
 /** Of an upload that begins anew, with a session that has nothing. */
@@ -184,7 +245,10 @@ export const knownAnew = (known: Known, size: number): Known => ({
   size,
   acknowledged: 0,
   sent: 0,
-  inherited: false
+  inherited: false,
+  perhaps: 0,
+  best: 0,
+  failures: 0
 })
 
 /** The next request on the location. */
@@ -193,18 +257,29 @@ export type Ask = "Send" | "Probe"
 /** An error; or an answer, but no more bytes than before; or all bytes, but no video. */
 export type Failure = "Failed" | "NoProgress" | "NotFinalized"
 
+/** One failure or one setback more: to wait, or to give up. */
+export interface Wait {
+  readonly _tag: "Wait"
+  readonly ask: Ask
+  readonly why: Failure
+  readonly counts: "failure" | "setback"
+}
+
 /** What comes next. */
 export type Step =
   | { readonly _tag: "Ask"; readonly ask: Ask }
-  /** One failure more: to wait, or to give up. */
-  | { readonly _tag: "Wait"; readonly ask: Ask; readonly why: Failure }
+  | Wait
   /** The session is gone, but may have ended in a video. */
   | { readonly _tag: "LookUp" }
-  /** One failure more, then a new session. */
+  /** One setback more, then a new session. */
   | { readonly _tag: "Restart" }
   | { readonly _tag: "Done" }
-  /** `broken` is how the server broke the protocol, if it did. */
-  | { readonly _tag: "Fail"; readonly broken?: { readonly status: number; readonly description: string } }
+  /** `broken` is how the server broke the protocol, if it did. `over` says that the session is of no use any more. */
+  | {
+    readonly _tag: "Fail"
+    readonly broken?: { readonly status: number; readonly description: string }
+    readonly over: boolean
+  }
 
 export interface Next {
   readonly known: Known
@@ -220,35 +295,52 @@ const go = (known: Known, ask: Ask): Next => ({ known, step: { _tag: "Ask", ask 
 
 const wait = (known: Known, ask: Ask, why: Failure): Next => ({
   known: failed(known),
-  step: { _tag: "Wait", ask, why }
+  step: { _tag: "Wait", ask, why, counts: "failure" }
 })
 
-const fail = (known: Known, broken?: { readonly status: number; readonly description: string }): Next => ({
+const fail = (known: Known): Next => ({ known, step: { _tag: "Fail", over: false } })
+
+/** For good. A session that is refused before it has told anything never will. */
+const refuse = (known: Known): Next => ({ known, step: { _tag: "Fail", over: known.inherited && !known.told } })
+
+const breach = (known: Known, status: number, description: string): Next => ({
   known,
-  step: broken === undefined ? { _tag: "Fail" } : { _tag: "Fail", broken }
+  step: { _tag: "Fail", broken: { status, description }, over: known.inherited && !known.told }
 })
 
 /** With one failure more. */
 export const failed = (known: Known): Known => ({ ...known, failures: known.failures + 1 })
 
+/** With one setback more. */
+export const setBack = (known: Known): Known => ({ ...known, setbacks: known.setbacks + 1 })
+
 /** The table at the head of this file: what is known and what came of an exchange, to what comes next. */
 export const next = (known: Known, asked: Ask, outcome: Outcome, policy: Policy): Next => {
   switch (outcome._tag) {
     case "Progress":
-      return progressed(known, asked, outcome.offset)
+      return progressed(known, asked, outcome)
     case "Video":
       return completed(known)
     case "Elsewhere":
       return wait(known, "Probe", idle(known))
     case "Later":
-    case "Broken":
       return wait(known, "Probe", "Failed")
+    case "Broken":
+      return wait({ ...known, pace: broken(known.pace, asked, outcome.timeout) }, "Probe", "Failed")
     case "Doubtful":
-      return known.doubted ? fail(known) : go({ ...known, doubted: true }, "Probe")
+      return known.doubted
+        ? outcome.description === undefined ? refuse(known) : fail(known)
+        : go({ ...known, doubted: true }, "Probe")
     case "Gone":
       return mayBeWhole(known) ? { known, step: { _tag: "LookUp" } } : gone(known, policy)
+    case "TooLong":
+      return asked === "Send" && mayBeShorter(known.pace)
+        ? go({ ...known, pace: shortened(known.pace) }, "Probe")
+        : refuse(known)
     case "TooLarge":
     case "Refused":
+      return refuse(known)
+    case "Denied":
       return fail(known)
   }
 }
@@ -258,22 +350,39 @@ export const gone = (known: Known, { onExpired }: Policy): Next =>
   onExpired === "restart" ? { known, step: { _tag: "Restart" } } : fail(known)
 
 /** Whether all bytes may have been sent, so that the answer which got lost may have been the video. */
-const mayBeWhole = ({ inherited, sent, size }: Known): boolean => inherited || sent === size
+const mayBeWhole = ({ perhaps, sent, size }: Known): boolean => Math.max(perhaps, sent) === size
+
+/** Whether a record is the video of a whole upload: it has not failed, and is as long as the file, if it says so. */
+export const isWhole = (
+  { file_size, status }: { readonly status?: string | undefined; readonly file_size?: number | undefined },
+  size: number
+): boolean => status !== "fail" && (file_size === undefined || file_size === size)
 
 /** An answer that brings nothing: why that is. */
 const idle = ({ acknowledged, size }: Known): Failure => acknowledged === size ? "NotFinalized" : "NoProgress"
 
-const progressed = (known: Known, asked: Ask, offset: number): Next => {
+const progressed = (
+  known: Known,
+  asked: Ask,
+  { offset, size }: { readonly offset: number; readonly size?: number }
+): Next => {
   const most = known.inherited ? known.size : known.sent
-  if (offset > most) {
-    return fail(known, { status: 204, description: `the server claims ${offset} bytes, and was sent ${most}` })
+  if (offset > most) return breach(known, 204, `the server claims ${offset} bytes, and was sent ${most}`)
+  if (size !== undefined && size !== known.size) {
+    return breach(known, 204, `the server has a file of ${size} bytes, and this one has ${known.size}`)
   }
-  const record = offset > known.best
   const after: Known = {
     ...known,
     acknowledged: offset,
     sent: Math.max(known.sent, offset),
-    ...(record ? { best: offset, failures: 0, doubted: false } : {})
+    perhaps: 0,
+    told: true,
+    ...(offset > known.best ? { best: offset, failures: 0, doubted: false } : {}),
+    ...(offset > known.record ? { record: offset, setbacks: 0 } : {})
+  }
+  if (offset < known.acknowledged) {
+    const rewound = setBack({ ...after, best: offset })
+    return { known: rewound, step: { _tag: "Wait", ask: "Send", why: idle(rewound), counts: "setback" } }
   }
   // What a probe finds was counted as a failure before it.
   return offset > known.acknowledged || asked === "Probe" ? go(after, "Send") : wait(after, "Send", idle(after))
@@ -283,7 +392,7 @@ const progressed = (known: Known, asked: Ask, offset: number): Next => {
 export const completed = (known: Known): Next => {
   const { inherited, sent, size } = known
   if (!inherited && sent < size) {
-    return fail(known, { status: 200, description: `the server made a video of ${size} bytes, and was sent ${sent}` })
+    return breach(known, 200, `the server made a video of ${size} bytes, and was sent ${sent}`)
   }
   return { known: { ...known, sent: size, acknowledged: size }, step: { _tag: "Done" } }
 }
@@ -299,20 +408,60 @@ export interface Pace {
   /** Undefined for chunks that adapt. */
   readonly fixed: number | undefined
   readonly chunk: number
+  /** The chunk under way. */
+  readonly under: number
+  /** The longest chunk that was taken. */
+  readonly taken: number
+  /** The longest that somebody on the way takes. */
+  readonly limit: number
+  /** Up to where chunks grow for the time being, since a longer one broke; and how often one has to go well before. */
+  readonly caution: { readonly most: number; readonly chunks: number; readonly left: number }
   /** Bytes a second, over the last seconds of sending; undefined before there is a measure. */
   readonly speed: number | undefined
+  /** How many times the time that a chunk should need it gets: more after each chunk that did not make it. */
+  readonly patience: number
 }
 
 const MIB = 1024 * 1024
 const CHUNK = { first: MIB, least: MIB / 16, most: 32 * MIB, seconds: 4 }
 
+/** How many times as long the next chunk is at most. */
+const GROWTH = 4
+
+/** Bytes of the first chunk at most: one of a fixed size is no longer, before there is a measure. */
+const UNMEASURED = 8 * MIB
+
 /** Bytes a second that the slowest of connections is taken to have, before there is a measure. */
-const SLOWEST = 16 * 1024
+const SLOWEST = 32 * 1024
 
 /** Seconds over which the speed is smoothed. */
 const SMOOTHING = 5
 
-export const paceOf = (fixed: number | undefined): Pace => ({ fixed, chunk: fixed ?? CHUNK.first, speed: undefined })
+const PATIENCE = { least: 4, most: 64 }
+
+const CAUTION = { least: 4, most: 64 }
+
+export const paceOf = (fixed: number | undefined): Pace => ({
+  fixed,
+  chunk: fixed ?? CHUNK.first,
+  under: 0,
+  taken: 0,
+  limit: Infinity,
+  caution: { most: Infinity, chunks: CAUTION.least / 2, left: 0 },
+  speed: undefined,
+  patience: PATIENCE.least
+})
+
+/** How many bytes go at an offset, at most so many. */
+export const lengthAt = ({ pace, size }: Known, offset: number, most: number): number =>
+  Math.min(pace.chunk, pace.limit, size - offset, most)
+
+/** The same where their movement is not seen: as long as nothing is measured, no more than a look at them may cost. */
+export const unseenLengthAt = (known: Known, offset: number, most: number): number =>
+  lengthAt(known, offset, known.pace.taken === 0 ? Math.min(most, UNMEASURED) : most)
+
+/** A chunk of so many bytes goes. */
+export const sending = (known: Known, bytes: number): Known => ({ ...known, pace: { ...known.pace, under: bytes } })
 
 /** After a chunk was taken; `bandwidth` is what may be sent in a second. */
 export const measured = (pace: Pace, bytes: number, seconds: number, bandwidth = Infinity): Pace => {
@@ -321,20 +470,42 @@ export const measured = (pace: Pace, bytes: number, seconds: number, bandwidth =
   const speed = current === undefined || pace.speed === undefined
     ? current ?? pace.speed
     : pace.speed + weight * (current - pace.speed)
-  if (pace.fixed !== undefined) return { ...pace, speed }
+  const caution = pace.caution.most > bytes ? pace.caution : relaxed(pace.caution)
+  const after = { ...pace, speed, caution, taken: Math.max(pace.taken, bytes), patience: PATIENCE.least }
+  if (pace.fixed !== undefined) return after
   const fitting = Math.min(current ?? Infinity, bandwidth) * CHUNK.seconds
-  const chunk = Math.round(Math.min(Math.max(fitting, CHUNK.least), CHUNK.most, pace.chunk * 4))
-  return { ...pace, speed, chunk }
+  const most = Math.min(CHUNK.most, pace.limit, caution.most, pace.chunk * GROWTH)
+  return { ...after, chunk: Math.round(Math.min(Math.max(fitting, CHUNK.least), most)) }
 }
 
-/** After an exchange that took too long. */
-export const slowed = (pace: Pace): Pace =>
-  pace.fixed === undefined ? { ...pace, chunk: Math.max(CHUNK.least, Math.floor(pace.chunk / 2)) } : pace
+/** A chunk as long as caution lets it be has gone well: after some of them, a longer one is tried. */
+const relaxed = (caution: Pace["caution"]): Pace["caution"] =>
+  caution.left > 1
+    ? { ...caution, left: caution.left - 1 }
+    : { ...caution, most: caution.most * 2, left: caution.chunks }
 
-/** How many bytes go at an offset, at most so many. */
-export const lengthAt = (pace: Pace, { size }: Known, offset: number, most: number): number =>
-  Math.min(pace.chunk, size - offset, most)
+/** After an exchange that broke off, or took too long: what goes next is half as long, if it adapts. */
+const broken = (pace: Pace, asked: Ask, timeout: boolean): Pace => {
+  if (asked === "Probe") return pace
+  const after = timeout ? { ...pace, patience: Math.min(pace.patience * 2, PATIENCE.most) } : pace
+  if (pace.fixed !== undefined) return after
+  const chunk = Math.max(CHUNK.least, Math.floor(Math.min(pace.chunk, Math.max(pace.under, CHUNK.least)) / 2))
+  const chunks = Math.min(pace.caution.chunks * 2, CAUTION.most)
+  return { ...after, chunk, caution: { most: chunk, chunks, left: chunks } }
+}
 
-/** Seconds that a chunk may need on a connection gone slow, where its movement is not seen. */
-export const secondsFor = ({ speed }: Pace, bytes: number): number =>
-  bytes / (speed === undefined ? SLOWEST : Math.max(speed / 10, SLOWEST / 16))
+/** Whether the chunk under way is longer than one that was taken, and not the shortest. */
+const mayBeShorter = ({ taken, under }: Pace): boolean => under > taken && under > CHUNK.least
+
+/** Somebody on the way does not take a chunk of this length, and never will. */
+const shortened = (pace: Pace): Pace => {
+  const limit = Math.max(CHUNK.least, pace.taken, Math.floor(pace.under / 2))
+  return { ...pace, limit, chunk: Math.min(pace.chunk, limit) }
+}
+
+/** Seconds that a chunk may need, where its movement is not seen: some times as many as it should. */
+export const secondsFor = ({ patience, speed, taken }: Pace, bytes: number): number => {
+  // What has gone in no time goes in no time again.
+  if (speed === undefined) return taken === 0 ? (patience / PATIENCE.least) * bytes / SLOWEST : 0
+  return patience * bytes / speed
+}

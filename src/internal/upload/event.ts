@@ -6,7 +6,8 @@ import type { UploadState } from "../../UploadState.js"
 import type { Video } from "../model/video.js"
 
 /**
- * What happens in an upload. `Started` or `Resumed` comes first, but for a `Waiting`, and `Uploaded` last.
+ * What happens in an upload. `Started` or `Resumed` comes first, but for a `Waiting` and for each `Retrying` of a session
+ * that cannot be opened, and `Uploaded` last.
  *
  * @since 0.1.0
  * @category models
@@ -20,7 +21,7 @@ export type UploadEvent = Data.TaggedEnum<{
   Resumed: { readonly state: UploadState }
   /** Bytes the server has acknowledged, and those sent. */
   Progress: Progress
-  /** A failure; after the delay the server is asked how far it is. */
+  /** A failure; after the delay the server is asked how far it is, or for a session if there is none. */
   Retrying: { readonly error: UploadError; readonly attempt: number; readonly delay: Duration.Duration }
   /** The session has another location now. */
   Moved: { readonly state: UploadState }

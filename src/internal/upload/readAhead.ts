@@ -1,4 +1,7 @@
-/** Reads a source one chunk ahead of the one that is being sent, into two buffers that take turns. */
+/**
+ * Reads a source one chunk ahead of the one that is being sent. Each chunk has a buffer of its own: that an answer has come
+ * does not say that the request's body has gone, and what is read into a buffer too early is sent in its place.
+ */
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
@@ -10,8 +13,6 @@ export interface ReadAhead {
   readonly chunk: (offset: number, length: number) => Effect.Effect<Uint8Array, PandaSourceError>
   /** Begins to read what will be asked for next. */
   readonly prefetch: (offset: number, length: number) => Effect.Effect<void>
-  /** A request with the current chunk broke off: its buffer may still be with the socket, so it is not used again. */
-  readonly retire: Effect.Effect<void>
   /** Reads no further ahead, so that the source can be read by another. */
   readonly stop: Effect.Effect<void>
 }
@@ -30,20 +31,14 @@ export const make = (name: string, handle: UploadSource.Handle): Effect.Effect<R
   Effect.map(Effect.scope, (scope) => {
     let current: Window | undefined
     let reading: Reading | undefined
-    let spare: Uint8Array = new Uint8Array(0)
-    let retired = false
 
     const read = (offset: number, length: number): Effect.Effect<Window, PandaSourceError> =>
       Effect.suspend(() => {
-        const buffer = spare.byteLength >= length ? spare : new Uint8Array(length)
-        spare = new Uint8Array(0)
-        const bytes = buffer.subarray(0, length)
+        const bytes = new Uint8Array(length)
         return Effect.as(UploadSource.readFully(name, handle, offset, bytes), { offset, bytes })
       })
 
     const advance = (window: Window): Uint8Array => {
-      if (current !== undefined && !retired) spare = new Uint8Array(current.bytes.buffer)
-      retired = false
       current = window
       return window.bytes
     }
@@ -68,7 +63,8 @@ export const make = (name: string, handle: UploadSource.Handle): Effect.Effect<R
           if (reading?.offset === offset) {
             const { fiber } = reading
             reading = undefined
-            return Effect.map(Fiber.join(fiber), advance)
+            // It may have been read before it was known that chunks have to be shorter.
+            return Effect.map(Fiber.join(fiber), (window) => advance(window).subarray(0, length))
           }
           return Effect.map(Effect.zipRight(stop, read(offset, length)), advance)
         }),
@@ -82,9 +78,6 @@ export const make = (name: string, handle: UploadSource.Handle): Effect.Effect<R
             })
           )
         }),
-      retire: Effect.sync(() => {
-        retired = true
-      }),
       stop
     }
   })

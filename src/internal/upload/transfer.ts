@@ -1,5 +1,4 @@
 /** The transfer of one file: a loop of exchanges, each followed by what `decision` says of it. */
-import * as Clock from "effect/Clock"
 import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -23,6 +22,7 @@ import type { SessionOptions, UploadState } from "../../UploadState.js"
 import * as Videos from "../../Videos.js"
 import { honourRetryAfter } from "../http/retry.js"
 import type { Video } from "../model/video.js"
+import * as monotonic from "../time/monotonic.js"
 import type { Bandwidth } from "./bandwidth.js"
 import * as decision from "./decision.js"
 import { UploadEvent } from "./event.js"
@@ -63,10 +63,29 @@ const bytesAcknowledged = Metric.counter("panda_upload_bytes_acknowledged", {
   incremental: true
 })
 
+/** Whether the session is of no use any more, so that what is known of it can go: another upload begins anew. */
+export const isOver = (error: UploadError): boolean => {
+  switch (error._tag) {
+    case "PandaSessionExpired":
+    case "PandaFileTooLarge":
+      return true
+    case "PandaUploadRejected":
+    case "PandaUploadProtocolError":
+      return error.state === undefined
+    default:
+      return false
+  }
+}
+
 export const make = (source: UploadSource.Any, handle: UploadSource.Handle, settings: Settings): Transfer => {
   const open: Transfer["open"] = (options) => openSession(source, handle, settings, options)
   return {
-    open,
+    open: (options) =>
+      Effect.gen(function*() {
+        let failures = 0
+        const waiting = yield* waits(settings, () => failures)
+        return yield* untilOpen(open(options), (error) => attempted(waiting, settings, ++failures, error))
+      }),
     run: (state, first) =>
       Effect.gen(function*() {
         const upload: Upload = {
@@ -74,14 +93,25 @@ export const make = (source: UploadSource.Any, handle: UploadSource.Handle, sett
           handle,
           settings,
           open,
-          retry: yield* waits(settings, () => upload.known.failures),
+          waits: {
+            failure: yield* waits(settings, () => upload.known.failures),
+            setback: yield* waits(settings, () => upload.known.setbacks)
+          },
+          over: false,
           state,
-          known: decision.knownAt(state.fingerprint.size, state.acknowledged, first === "Probe"),
+          known: decision.knownAt(
+            state.fingerprint.size,
+            state.acknowledged,
+            first === "Probe",
+            decision.paceOf(settings.chunkSize)
+          ),
           ask: first,
-          pace: decision.paceOf(settings.chunkSize),
           reader: yield* readAhead.make(source.name, handle)
         }
-        return yield* Effect.mapError(untilVideo(upload), (error) => withState(error, upload.state))
+        return yield* Effect.mapError(
+          untilVideo(upload),
+          (error) => upload.over ? error : withState(error, upload.state)
+        )
       })
   }
 }
@@ -106,6 +136,17 @@ const openSession = (
 /** An interruption waits for a save under way: half a state would be none. */
 const save = (settings: Settings, state: UploadState) => Effect.uninterruptible(settings.save(state))
 
+/** A session that could not be opened is one failure more. */
+const untilOpen = <A, R>(
+  open: Effect.Effect<A, UploadError, R>,
+  wait: (error: UploadError) => Effect.Effect<unknown, UploadError, R>
+): Effect.Effect<A, UploadError, R> =>
+  Effect.catchIf(
+    open,
+    ({ isRetryable }) => isRetryable,
+    (error) => Effect.zipRight(wait(error), untilOpen(open, wait))
+  )
+
 type Waits = Schedule.ScheduleDriver<unknown, UploadError>
 
 /** The schedule, which tells of each wait before it. */
@@ -124,13 +165,14 @@ interface Upload {
   readonly handle: UploadSource.Handle
   readonly settings: Settings
   readonly open: Transfer["open"]
-  readonly retry: Waits
+  readonly waits: { readonly failure: Waits; readonly setback: Waits }
+  /** The session is of no use any more. */
+  over: boolean
   /** As it is saved. */
   state: UploadState
   /** What decides. */
   known: decision.Known
   ask: decision.Ask
-  pace: decision.Pace
   reader: readAhead.ReadAhead
 }
 
@@ -167,7 +209,6 @@ const exchange = (upload: Upload): Running<Option.Option<Video>> =>
       yield* update(upload, { location: location.value })
       yield* settings.emit(UploadEvent.Moved({ state: upload.state }))
     }
-    if (outcome._tag === "Broken" && outcome.timeout) upload.pace = decision.slowed(upload.pace)
     return yield* follow(upload, decision.next(upload.known, ask, outcome, settings), reply)
   })
 
@@ -181,7 +222,7 @@ const follow = (upload: Upload, { known, step }: decision.Next, reply: Reply): R
         return Option.none()
       case "Wait":
         upload.ask = step.ask
-        yield* backoff(upload, failureOf(upload, step.why, reply))
+        yield* backoff(upload, step.counts, failureOf(upload, step, reply))
         return Option.none()
       case "LookUp":
         return yield* lookUp(upload, reply)
@@ -194,6 +235,7 @@ const follow = (upload: Upload, { known, step }: decision.Next, reply: Reply): R
           ? Option.some(reply.right.video)
           : yield* Effect.dieMessage("Upload: the end of an upload is a video")
       case "Fail":
+        upload.over = step.over
         return yield* step.broken === undefined
           ? errorOf(upload, reply)
           : new PandaUploadProtocolError({ operation: upload.settings.operation, ...step.broken })
@@ -204,18 +246,24 @@ const follow = (upload: Upload, { known, step }: decision.Next, reply: Reply): R
 const learn = (upload: Upload, known: decision.Known): Effect.Effect<void> =>
   Effect.gen(function*() {
     const before = upload.known
-    const { acknowledged, best, size } = known
+    const { acknowledged, failures, record, setbacks, size } = known
     upload.known = known
     if (acknowledged !== before.acknowledged) yield* update(upload, { acknowledged })
     if (acknowledged < before.acknowledged) {
       yield* upload.settings.emit(UploadEvent.Restarted({ reason: "Rewound", state: upload.state }))
     }
-    if (best > before.best) {
-      yield* Metric.incrementBy(bytesAcknowledged, best - before.best)
-      yield* upload.retry.reset
-    }
+    if (record > before.record) yield* Metric.incrementBy(bytesAcknowledged, record - before.record)
+    if (failures === 0 && before.failures > 0) yield* upload.waits.failure.reset
+    if (setbacks === 0 && before.setbacks > 0) yield* upload.waits.setback.reset
     // Whole is whole only with the video.
     if (acknowledged > before.acknowledged && acknowledged < size) yield* progress(upload)
+  })
+
+/** A new session has nothing, and failures of the old one do not count against it. */
+const learnAnew = (upload: Upload): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    upload.known = decision.knownAnew(upload.known, upload.state.fingerprint.size)
+    return upload.waits.failure.reset
   })
 
 const errorOf = ({ settings: { operation } }: Upload, reply: Reply): UploadError =>
@@ -225,29 +273,34 @@ const errorOf = ({ settings: { operation } }: Upload, reply: Reply): UploadError
       new PandaUploadProtocolError({ operation, status: 200, description: `the server answers ${_tag}` })
   })
 
-const failureOf = (upload: Upload, why: decision.Failure, reply: Reply): UploadError =>
+const failureOf = (upload: Upload, { counts, why }: decision.Wait, reply: Reply): UploadError =>
   why === "Failed" ? errorOf(upload, reply) : new PandaUploadStalled({
     operation: upload.settings.operation,
     reason: why,
-    attempts: upload.known.failures - 1
+    attempts: countOf(upload, counts)
   })
+
+const countOf = ({ known }: Upload, counts: decision.Wait["counts"]): number =>
+  counts === "failure" ? known.failures : known.setbacks
 
 const update = (upload: Upload, changes: Partial<UploadState>): Effect.Effect<void> => {
   upload.state = { ...upload.state, ...changes }
   return save(upload.settings, upload.state)
 }
 
-const progress = ({ known, pace: { speed }, settings }: Upload): Effect.Effect<void> => {
-  const { acknowledged, sent, size } = known
+const progress = ({ known, settings }: Upload): Effect.Effect<void> => {
+  const { acknowledged, pace: { speed }, sent, size } = known
   const bytesPerSecond = speed === undefined ? undefined : Math.min(speed, settings.bandwidth?.bytesPerSecond ?? speed)
   const eta = bytesPerSecond === undefined ? undefined : Duration.seconds((size - acknowledged) / bytesPerSecond)
   return settings.emit(UploadEvent.Progress({ acknowledged, sent, size, bytesPerSecond, eta }))
 }
 
 /** Waits after a failure that was counted, or gives up. */
-const backoff = ({ known, retry, settings: { operation } }: Upload, error: UploadError) =>
-  Effect.mapError(retry.next(error), () => {
-    const attempts = known.failures
+const backoff = (upload: Upload, counts: decision.Wait["counts"], error: UploadError) =>
+  attempted(upload.waits[counts], upload.settings, countOf(upload, counts), error)
+
+const attempted = (waits: Waits, { operation }: Settings, attempts: number, error: UploadError) =>
+  Effect.mapError(waits.next(error), () => {
     return error._tag === "PandaUploadStalled"
       ? new PandaUploadStalled({ ...error, cause: error.cause, attempts })
       : new PandaUploadStalled({ operation, reason: "RetriesExhausted", attempts, cause: error })
@@ -258,13 +311,16 @@ const restart = (upload: Upload, reason: "Expired" | "Changed", error: UploadErr
   Effect.gen(function*() {
     const { handle, settings, source } = upload
     yield* upload.reader.stop
-    upload.known = decision.failed(upload.known)
-    yield* backoff(upload, error)
+    upload.known = decision.setBack(upload.known)
+    yield* backoff(upload, "setback", error)
     if (reason === "Changed") {
       yield* Effect.ignore(UploadSession.abort(upload.state.location, { timeout: settings.stallTimeout }))
     }
-    upload.state = yield* upload.open(upload.state.options)
-    upload.known = decision.knownAnew(upload.known, upload.state.fingerprint.size)
+    upload.state = yield* untilOpen(upload.open(upload.state.options), (error) => {
+      upload.known = decision.failed(upload.known)
+      return backoff(upload, "failure", error)
+    })
+    yield* learnAnew(upload)
     upload.reader = yield* readAhead.make(source.name, handle)
     upload.ask = "Send"
     yield* settings.emit(UploadEvent.Restarted({ reason, state: upload.state }))
@@ -276,6 +332,7 @@ const lookUp = (upload: Upload, reply: Reply): Running<Option.Option<Video>> =>
     const { known, settings, state } = upload
     const found = yield* Videos.find(state.id).pipe(
       Effect.asSome,
+      Effect.map(Option.filter((record) => decision.isWhole(record, known.size))),
       Effect.catchTag("PandaNotFound", () => Effect.succeedNone),
       Effect.either
     )
@@ -283,7 +340,7 @@ const lookUp = (upload: Upload, reply: Reply): Running<Option.Option<Video>> =>
       if (!found.left.isRetryable) return yield* found.left
       upload.known = decision.failed(known)
       upload.ask = "Probe"
-      yield* backoff(upload, found.left)
+      yield* backoff(upload, "failure", found.left)
       return Option.none()
     }
     return yield* Option.match(found.right, {
@@ -300,17 +357,20 @@ const send = (upload: Upload) =>
   Effect.gen(function*() {
     const { known, reader, settings } = upload
     const { size } = known
-    const lengthAt = (offset: number) => decision.lengthAt(upload.pace, known, offset, mostAtOnce(settings))
+    const most = mostAtOnce(settings)
+    const lengthAt = (offset: number) =>
+      settings.body === "bytes"
+        ? decision.unseenLengthAt(known, offset, most)
+        : decision.lengthAt(known, offset, most)
     const offset = decision.offsetOf(known)
     const bytes = yield* reader.chunk(offset, lengthAt(offset))
+    upload.known = decision.sending(known, bytes.byteLength)
     const end = offset + bytes.byteLength
     if (end < size) yield* reader.prefetch(end, lengthAt(end))
     yield* verify(upload)
     yield* Metric.incrementBy(bytesSent, bytes.byteLength)
     const chunk = { offset, bytes, size }
-    const exchange = yield* (settings.body === "bytes" ? sendWhole(upload, chunk) : sendSlices(upload, chunk))
-    if (Either.isLeft(exchange.reply)) yield* reader.retire
-    return exchange
+    return yield* settings.body === "bytes" ? sendWhole(upload, chunk) : sendSlices(upload, chunk)
   })
 
 /** Bytes that go at once where the bandwidth is limited: only a stream can be held back on its way. */
@@ -323,10 +383,10 @@ const sendWhole = (upload: Upload, chunk: UploadSession.Chunk) =>
     if (bandwidth !== undefined) yield* bandwidth.take(byteLength)
     upload.known = decision.sentTo(upload.known, chunk.offset + byteLength)
     // No movement is seen on the socket, so the deadline is what a connection gone slow would need.
-    const timeout = Duration.sum(stallTimeout, Duration.seconds(decision.secondsFor(upload.pace, byteLength)))
-    const began = yield* Clock.currentTimeMillis
+    const timeout = Duration.sum(stallTimeout, Duration.seconds(decision.secondsFor(upload.known.pace, byteLength)))
+    const began = yield* monotonic.now
     const exchange = yield* UploadSession.send(upload.state.location, chunk, { timeout })
-    if (Either.isRight(exchange.reply)) measure(upload, byteLength, (yield* Clock.currentTimeMillis) - began)
+    if (Either.isRight(exchange.reply)) measure(upload, byteLength, (yield* monotonic.now) - began)
     return exchange
   })
 
@@ -334,27 +394,29 @@ const sendSlices = (upload: Upload, chunk: UploadSession.Chunk) =>
   Effect.gen(function*() {
     const { bandwidth, responseTimeout, stallTimeout } = upload.settings
     let waited = 0
-    const began = yield* Clock.currentTimeMillis
+    const began = yield* monotonic.now
     const exchange = yield* UploadSession.sendSlices(upload.state.location, chunk, {
       stallTimeout,
       responseTimeout,
       sliceSize: bandwidth?.burst,
       onSlice: (count, end) =>
         Effect.gen(function*() {
-          const before = yield* Clock.currentTimeMillis
+          const before = yield* monotonic.now
           if (bandwidth !== undefined) yield* bandwidth.take(count)
-          waited += (yield* Clock.currentTimeMillis) - before
+          waited += (yield* monotonic.now) - before
           upload.known = decision.sentTo(upload.known, end)
           if (end > upload.known.acknowledged) yield* progress(upload)
         })
     })
-    const took = (yield* Clock.currentTimeMillis) - began - waited
+    const took = (yield* monotonic.now) - began - waited
     if (Either.isRight(exchange.reply)) measure(upload, chunk.bytes.byteLength, took)
     return exchange
   })
 
 const measure = (upload: Upload, bytes: number, millis: number) => {
-  upload.pace = decision.measured(upload.pace, bytes, millis / 1000, upload.settings.bandwidth?.bytesPerSecond)
+  const { known, settings } = upload
+  const pace = decision.measured(known.pace, bytes, millis / 1000, settings.bandwidth?.bytesPerSecond)
+  upload.known = { ...known, pace }
 }
 
 const changed = ({ settings: { operation }, source: { name } }: Upload, description: string) =>

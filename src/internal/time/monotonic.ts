@@ -1,0 +1,14 @@
+/**
+ * Milliseconds for lengths of time: from a moment that never changes, and never set back or forth as the wall clock is,
+ * which `Clock.currentTimeMillis` reads. A TestClock drives it like any other clock.
+ */
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+
+/**
+ * Effect's own clock takes its nanoseconds from `process.hrtime` or `performance.now`. Asked for unsafely, because that of
+ * tests has no `currentTimeNanos` within a millisecond (seen: effect 3.22).
+ */
+export const now: Effect.Effect<number> = Clock.clockWith((clock) =>
+  Effect.sync(() => Number(clock.unsafeCurrentTimeNanos()) / 1e6)
+)

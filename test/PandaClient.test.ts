@@ -531,7 +531,6 @@ describe("answers", () => {
     ["nested in an attribute of no interest", `{"id":"1","x":${deep}}`, []],
     ["nested in an error's message", `{"error":"E","message":${deep}}`, []],
     ["nested as deep as no schema minds", `{"id":"1","x":${"[".repeat(101)}${"]".repeat(101)}}`, []],
-    ["with a number that JSON cannot give back", `{"id":"1","x":[-1e999]}`, []],
     ["with a name that cannot be shown", `{"id":{"constructor":{"name":{"toString":1,"valueOf":1}}}}`, ["id"]]
   ]
   it.effect.each(harmful)(
@@ -744,7 +743,7 @@ describe("the cloud", () => {
       yield* refused(
         Encodings.create({ video_id: "v", profile_name: "p", cloud_id: "other" } as never),
         "cloud_id",
-        /none/
+        /is unexpected.*withCloud/
       )
       yield* PandaClient.get("/videos.json", { cloud_id: cloudId })
     })

@@ -12,5 +12,5 @@ it.effect("counts the videos through an outage", () =>
     const fiber = yield* Effect.fork(countVideos)
     yield* TestClock.adjust("5 seconds")
     assert.strictEqual(yield* fiber, 3)
-    assert.deepStrictEqual((yield* panda.requests).map(({ status }) => status), [503, 503, 200])
+    assert.deepStrictEqual((yield* panda.requests).map(({ status }) => status), [503, 503, 200, 200])
   }).pipe(Effect.provide(PandaEmulator.layerTest({ videos: 3 }))))

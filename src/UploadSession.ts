@@ -56,9 +56,9 @@ export interface UploadSession extends Schema.Schema.Type<typeof UploadSession> 
  * @since 0.1.0
  * @category schemas
  */
-export const UploadSession = Schema.Struct({
-  id: wire.id,
-  location: Location
+export const UploadSession = wire.entity("UploadSession", { location: Location }, {
+  /** Of the session; not always there (seen: an answer with a location alone). */
+  id: wire.text
 })
 
 /**

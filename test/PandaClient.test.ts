@@ -531,6 +531,7 @@ describe("answers", () => {
     ["nested in an attribute of no interest", `{"id":"1","x":${deep}}`, []],
     ["nested in an error's message", `{"error":"E","message":${deep}}`, []],
     ["nested as deep as no schema minds", `{"id":"1","x":${"[".repeat(101)}${"]".repeat(101)}}`, []],
+    ["nested where the name comes again", `{"id":"1","x":${deep},"x":9007199254740993}`, []],
     ["with a name that cannot be shown", `{"id":{"constructor":{"name":{"toString":1,"valueOf":1}}}}`, ["id"]]
   ]
   it.effect.each(harmful)(

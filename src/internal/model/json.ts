@@ -50,9 +50,11 @@ const isExact = (token: string): boolean => {
   return Number.isFinite(number) && (Number.isSafeInteger(number) || !/^-?\d+$/.test(token))
 }
 
-/** Reads text that is known to be JSON, and not to be nested deeply, with the numbers as text that would change. */
-const exact = (text: string): unknown => {
+/** Reads text that is known to be JSON, with the numbers as text that would change. None if it is nested too deeply. */
+const exact = (text: string): Option.Option<unknown> => {
   let at = 0
+  let depth = 0
+  let isTooDeep = false
   const skip = (characters: RegExp) => {
     while (at < text.length && characters.test(text[at]!)) at++
   }
@@ -82,24 +84,27 @@ const exact = (text: string): unknown => {
   }
   const container = (): unknown => {
     const holder = text[at++] === "{" ? {} : []
-    for (;;) {
+    // Also in what does not last, because its name comes again: the value that JSON.parse gives does not show it.
+    isTooDeep ||= depth++ > DEEPEST
+    while (!isTooDeep) {
       skip(/[\s,]/)
       if (text[at] === "}" || text[at] === "]") break
       into(holder, Array.isArray(holder) ? String(holder.length) : string())
     }
     at++
+    depth--
     return holder
   }
   const root: Array<unknown> = []
   into(root, "0")
-  return root[0]
+  return isTooDeep ? Option.none() : Option.some(root[0])
 }
 
 const parse = Option.liftThrowable((text: string): unknown => JSON.parse(text))
 
 const read = (text: string): Option.Option<unknown> => {
   const json = Option.flatMap(parse(text), sanitized)
-  return Option.isSome(json) && SUSPECT.test(text) ? sanitized(exact(text)) : json
+  return Option.isSome(json) && SUSPECT.test(text) ? Option.flatMap(exact(text), sanitized) : json
 }
 
 /** JSON as text, with the numbers as they were read. */

@@ -126,7 +126,11 @@ const openSession = (
     const { name } = source
     const fingerprint = yield* UploadSource.fingerprint(source, handle)
     const options: SessionOptions = { path_format, payload, profiles, use_all_profiles }
-    const { id, location } = yield* UploadSession.create({ ...options, file_name: name, file_size: fingerprint.size })
+    const { id = "", location } = yield* UploadSession.create({
+      ...options,
+      file_name: name,
+      file_size: fingerprint.size
+    })
     const created = yield* DateTime.now
     const state: UploadState = { version: 1, id, location, name, fingerprint, acknowledged: 0, created, options }
     yield* save(settings, state)
@@ -330,6 +334,8 @@ const restart = (upload: Upload, reason: "Expired" | "Changed", error: UploadErr
 const lookUp = (upload: Upload, reply: Reply): Running<Option.Option<Video>> =>
   Effect.gen(function*() {
     const { known, settings, state } = upload
+    // A session without an id, of which the video cannot be asked for.
+    if (state.id === "") return yield* follow(upload, decision.gone(known, settings), reply)
     const found = yield* Videos.find(state.id).pipe(
       Effect.asSome,
       Effect.map(Option.filter((record) => decision.isWhole(record, known.size))),

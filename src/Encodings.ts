@@ -28,7 +28,7 @@ import { PandaEncodingFailed, type PandaError, PandaStillProcessing } from "./Pa
  * @since 0.1.0
  * @category models
  */
-export interface Encoding extends Schema.Schema.Type<typeof Encoding> {}
+export interface Encoding extends wire.Media, Schema.Schema.Type<typeof Encoding> {}
 
 /**
  * An encoding as Panda's JSON has it.

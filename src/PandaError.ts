@@ -248,7 +248,7 @@ export class PandaTransportError extends Schema.TaggedError<PandaTransportError>
 }
 
 /**
- * A 2xx whose body is not what the contract says.
+ * A 2xx whose body is not what Panda documents.
  *
  * @since 0.1.0
  * @category errors

@@ -116,23 +116,35 @@ export const Settings = Schema.Struct({
   /** Unique in the cloud. */
   name: Schema.optional(Schema.NonEmptyString),
   title: optional(Schema.String),
+  /** Pixels. */
   width: optional(Schema.Int),
+  /** Pixels. */
   height: optional(Schema.Int),
   upscale: optional(Schema.Boolean),
+  /** Such as `letterbox`, `preserve`, `constrain`, `pad` or `crop`. */
   aspect_mode: optional(Schema.NonEmptyString),
   two_pass: optional(Schema.Boolean),
+  /** kbit/s, or `auto`. */
   video_bitrate: optional(NumberOrText),
+  /** kbit/s. */
   audio_bitrate: optional(NumberOrText),
+  /** Frames a second; `null` for the source's own. */
   fps: optional(NumberOrText),
+  /** Frames. */
   keyframe_interval: optional(NumberOrText),
   keyframe_rate: optional(NumberOrText),
+  /** Hz. */
   audio_sample_rate: optional(NumberOrText),
   audio_channels: optional(NumberOrText),
+  /** `HH:MM:SS`. */
   clip_length: optional(Schema.String),
+  /** `HH:MM:SS`. */
   clip_offset: optional(Schema.String),
+  /** How many screenshots; 0 for none. */
   frame_count: optional(Schema.NonNegativeInt),
   frame_offsets: optional(Schema.String),
   frame_interval: optional(Schema.String),
+  /** `baseline`, `main` or `high`. */
   h264_profile: optional(Schema.String),
   h264_level: optional(NumberOrText),
   h264_crf: optional(NumberOrText),
@@ -169,7 +181,7 @@ const Absent = Schema.Undefined.annotations({
  * @since 0.1.0
  * @category models
  */
-export interface CreateFromPreset extends Schema.Schema.Type<typeof CreateFromPreset> {}
+export interface CreateFromPreset extends Settings, Schema.Schema.Type<typeof CreateFromPreset> {}
 
 /**
  * `CreateFromPreset` as it is checked before it is sent.
@@ -191,7 +203,7 @@ export const CreateFromPreset = Schema.Struct({
  * @since 0.1.0
  * @category models
  */
-export interface CreateFromCommand extends Schema.Schema.Type<typeof CreateFromCommand> {}
+export interface CreateFromCommand extends Settings, Schema.Schema.Type<typeof CreateFromCommand> {}
 
 /**
  * `CreateFromCommand` as it is checked before it is sent.

@@ -8,7 +8,7 @@ import * as wire from "./wire.js"
  * @since 0.1.0
  * @category models
  */
-export interface Video extends Schema.Schema.Type<typeof Video> {}
+export interface Video extends wire.Media, Schema.Schema.Type<typeof Video> {}
 
 /**
  * @since 0.1.0

@@ -1,5 +1,5 @@
 /**
- * What Panda's JSON has that other JSON has not: dates of its own, numbers as text, null for absent (contract 6). And
+ * What Panda's JSON has that other JSON has not: dates of its own, numbers as text, null for absent. And
  * how an entity is read from it: only what is essential may be the reason that one is not.
  */
 import * as Either from "effect/Either"
@@ -389,3 +389,9 @@ export const media = {
   created_at: timestamp,
   updated_at: timestamp
 }
+
+/**
+ * The same as attributes of an entity, which extends this first: where attributes are copied into another object, the
+ * words about them stay behind, and an editor shows none.
+ */
+export interface Media extends Entity<{}, typeof media> {}

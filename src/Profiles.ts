@@ -203,7 +203,7 @@ export const CreateFromPreset = Schema.Struct({
  * @since 0.1.0
  * @category models
  */
-export interface CreateFromCommand extends Settings, Schema.Schema.Type<typeof CreateFromCommand> {}
+export interface CreateFromCommand extends Omit<Settings, "name">, Schema.Schema.Type<typeof CreateFromCommand> {}
 
 /**
  * `CreateFromCommand` as it is checked before it is sent.

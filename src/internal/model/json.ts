@@ -86,9 +86,9 @@ const exact = (text: string): Option.Option<unknown> => {
     const holder = text[at++] === "{" ? {} : []
     // Also in what does not last, because its name comes again: the value that JSON.parse gives does not show it.
     isTooDeep ||= depth++ > DEEPEST
-    while (!isTooDeep) {
+    for (;;) {
       skip(/[\s,]/)
-      if (text[at] === "}" || text[at] === "]") break
+      if (isTooDeep || text[at] === "}" || text[at] === "]") break
       into(holder, Array.isArray(holder) ? String(holder.length) : string())
     }
     at++

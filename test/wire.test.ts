@@ -315,7 +315,7 @@ describe("numbers that JavaScript would change", () => {
       const read = yield* Schema.decode(json.Json)(text)
       assert.deepStrictEqual(read, { value, n: ["9007199254740993"] })
       assert.strictEqual(json.write(read, indent), text)
-    }))
+    }), { fastCheck: { numRuns: 40 } })
 })
 
 describe("nothing gets lost", () => {
@@ -373,7 +373,7 @@ describe("nothing gets lost", () => {
   ] as const
 
   describe.each(models)("of $name", ({ schema: model }) => {
-    const runs = { fastCheck: { numRuns: 25 } }
+    const runs = { fastCheck: { numRuns: 15 } }
     // The five differ in their fields only.
     const schema = model as Schema.Schema<{ readonly [name: string]: unknown }, { readonly [name: string]: unknown }>
 

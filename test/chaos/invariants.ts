@@ -4,7 +4,7 @@ import { assert } from "@effect/vitest"
 import { Effect, Exit } from "effect"
 import type * as Upload from "effect-panda/Upload"
 
-const grammar = /^(Waiting ?)?((Started|Resumed)( (Progress|Retrying|Moved|Restarted))*( Uploaded)?)?$/
+const grammar = /^(Waiting ?)?(Retrying ?)*((Started|Resumed)( (Progress|Retrying|Moved|Restarted))*( Uploaded)?)?$/
 
 /** Events come in their order; figures go backwards only where it is said, and to the end only with the video. */
 export const checkEvents = (events: ReadonlyArray<Upload.UploadEvent>, size: number, hasVideo: boolean): void => {

@@ -258,14 +258,20 @@ const certain = (): ReadonlyArray<Case> =>
 const textOf = (state: UploadState.UploadState | undefined) =>
   state === undefined ? "none" : Schema.encodeSync(UploadState.Json)(state)
 
+const isSaved = (state: UploadState.UploadState | undefined, saved: UploadState.UploadState | undefined) =>
+  assert.strictEqual(textOf(state), textOf(saved), "the error's state is not the one that was saved")
+
 /** What an upload may end with: those of the session with its state, those of the API where that was asked. */
 const ends = (error: UploadError, last: Exchange | undefined, saved: UploadState.UploadState | undefined) => {
   switch (error._tag) {
-    case "PandaUploadStalled":
-    case "PandaSessionExpired":
     case "PandaUploadRejected":
     case "PandaUploadProtocolError":
-      assert.strictEqual(textOf(error.state), textOf(saved), "the error's state is not the one that was saved")
+      // Refused for good: there is nothing to go on from.
+      if (error.state !== undefined) isSaved(error.state, saved)
+      break
+    case "PandaUploadStalled":
+    case "PandaSessionExpired":
+      isSaved(error.state, saved)
       break
     case "PandaFileTooLarge":
       break

@@ -111,7 +111,7 @@ describe("fromAnswer", () => {
       error: "1234",
       description: undefined
     }],
-    ...[true, {}, [], { name: "RecordNotFound" }, [{ code: 1 }], 0, ""].map((
+    ...[true, 7, { name: "RecordNotFound" }, [{ code: 1 }]].map((
       error
     ): [string, Answer, Record<string, unknown>] => [
       `200 with the error ${JSON.stringify(error)}`,

@@ -150,11 +150,11 @@ describe("an ingestion", () => {
   it.effect("waits out an outage that is longer than the upload's own retries", () =>
     Effect.gen(function*() {
       const emulator = yield* panda
-      yield* emulator.inject({ route: "create", fault: Fault.status(503), times: 40 })
+      yield* emulator.inject({ route: "create", fault: Fault.status(503), times: 80 })
       const id = yield* Ingest.submit({ source: "a.mp4" })
       yield* TestClock.adjust("5 minutes")
       assert.deepStrictEqual(yield* Ingest.status(id), { _tag: "Queued" })
-      yield* TestClock.adjust("1 hour")
+      yield* TestClock.adjust("6 hours")
       assert.strictEqual((yield* Ingest.status(id))._tag, "Done")
       assert.lengthOf(yield* emulator.videos, 1)
     }).pipe(Effect.provide(given({ upload: { retry: Schedule.recurs(1) } }))))

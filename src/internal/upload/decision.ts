@@ -434,6 +434,9 @@ const UNMEASURED = 8 * MIB
 /** Bytes a second that the slowest of connections is taken to have, before there is a measure. */
 const SLOWEST = 32 * 1024
 
+/** Bytes that tell of the speed. */
+const TELLING = 4 * 1024
+
 /** Seconds over which the speed is smoothed. */
 const SMOOTHING = 5
 
@@ -465,7 +468,9 @@ export const sending = (known: Known, bytes: number): Known => ({ ...known, pace
 
 /** After a chunk was taken; `bandwidth` is what may be sent in a second. */
 export const measured = (pace: Pace, bytes: number, seconds: number, bandwidth = Infinity): Pace => {
-  const current = seconds > 0 ? bytes / seconds : undefined
+  // A few bytes, such as the rest of a chunk, tell of the round trip, not of the speed.
+  const tells = seconds > 0 && bytes >= Math.min(TELLING, pace.chunk)
+  const current = tells ? bytes / seconds : undefined
   const weight = 1 - Math.exp(-seconds / SMOOTHING)
   const speed = current === undefined || pace.speed === undefined
     ? current ?? pace.speed
@@ -473,6 +478,7 @@ export const measured = (pace: Pace, bytes: number, seconds: number, bandwidth =
   const caution = pace.caution.most > bytes ? pace.caution : relaxed(pace.caution)
   const after = { ...pace, speed, caution, taken: Math.max(pace.taken, bytes), patience: PATIENCE.least }
   if (pace.fixed !== undefined) return after
+  if (seconds > 0 && !tells) return after
   const fitting = Math.min(current ?? Infinity, bandwidth) * CHUNK.seconds
   const most = Math.min(CHUNK.most, pace.limit, caution.most, pace.chunk * GROWTH)
   return { ...after, chunk: Math.round(Math.min(Math.max(fitting, CHUNK.least), most)) }
@@ -506,6 +512,8 @@ const shortened = (pace: Pace): Pace => {
 /** Seconds that a chunk may need, where its movement is not seen: some times as many as it should. */
 export const secondsFor = ({ patience, speed, taken }: Pace, bytes: number): number => {
   // What has gone in no time goes in no time again.
-  if (speed === undefined) return taken === 0 ? (patience / PATIENCE.least) * bytes / SLOWEST : 0
+  if (speed === undefined) {
+    return taken < Math.min(TELLING, bytes) ? (patience / PATIENCE.least) * bytes / SLOWEST : 0
+  }
   return patience * bytes / speed
 }

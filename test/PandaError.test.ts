@@ -50,7 +50,7 @@ describe("the variants", () => {
       ...Array(4).fill("PandaTransportError")
     ])
     assert.include(api[7]!.message, "Wait 3s")
-    assert.include(upload.at(-2)!.message, "4 attempts: reset. Resume")
+    assert.include(upload.at(-2)!.message, "4 attempts: reset. ")
   })
 
   it("each keeps to its line, whatever is in it", () => {

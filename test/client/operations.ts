@@ -190,7 +190,7 @@ export const operations: ReadonlyArray<Row> = [
     called: "Encodings.where",
     run: Stream.runDrain(Encodings.where(Encodings.isFail, { profile_name: "h264" })),
     request: "GET /encodings.json",
-    parameters: { page: "1", profile_name: "h264" }
+    parameters: { page: "1", per_page: "100", profile_name: "h264" }
   },
   { name: "Encodings.find", run: Encodings.find("e"), request: "GET /encodings/e.json" },
   {
@@ -272,7 +272,7 @@ export const operations: ReadonlyArray<Row> = [
     called: "Profiles.sync",
     run: Profiles.sync([]),
     request: "GET /profiles.json",
-    parameters: { page: "1" }
+    parameters: { page: "1", per_page: "100" }
   },
   { name: "Profiles.find", run: Profiles.find("h264.hi"), request: "GET /profiles/h264.hi.json" },
   {

@@ -53,7 +53,8 @@ const start = (args: ReadonlyArray<string>) =>
       })
       return {
         kill: () => void child.kill("SIGKILL"),
-        lines: () => out.split("\n").slice(0, -1),
+        // That it waits for the lease of the dead says nothing of the upload.
+        lines: () => out.split("\n").slice(0, -1).filter((line) => line !== "Waiting"),
         errors: () => err,
         running,
         ended: Effect.async((resume) => {

@@ -33,7 +33,7 @@ const rows: ReadonlyArray<readonly [type: string, attribute: string, says: RegEx
 let folder: string
 let service: ts.LanguageService
 const places = new Map<string, number>()
-const main = () => join(folder, "main.ts")
+const main = () => join(folder, "main.mts")
 
 beforeAll(async () => {
   folder = await realpath(await mkdtemp(join(tmpdir(), "effect-panda-hover-")))

@@ -5,6 +5,7 @@ import * as panda from "effect-panda"
 import * as Clouds from "effect-panda/Clouds"
 import * as Credentials from "effect-panda/Credentials"
 import * as Encodings from "effect-panda/Encodings"
+import * as Ingest from "effect-panda/Ingest"
 import * as Notifications from "effect-panda/Notifications"
 import * as PandaClient from "effect-panda/PandaClient"
 import * as PandaEmulator from "effect-panda/PandaEmulator"
@@ -70,6 +71,14 @@ export const upload: Effect.Effect<string, PandaError.UploadError, PandaClient.P
     Effect.map(({ id }) => id),
     Effect.provide(UploadStore.layerMemory)
   )
+
+export const ingestion = Ingest.submit({ source: "movie.mp4", profiles: ["h264"] }).pipe(
+  Effect.catchTag("PandaIngestRefused", ({ reason, subject }) => Effect.succeed(`${reason}: ${subject}`)),
+  Effect.catchTag("PandaIngestUnavailable", ({ message }) => Effect.succeed(message))
+)
+
+// @ts-expect-error both are handled
+export const unhandled: Effect.Effect.Error<typeof ingestion>["_tag"] = "PandaIngestRefused"
 
 export const begun: Effect.Effect<UploadSession.Exchange, PandaError.UploadError, PandaClient.PandaClient> = Effect
   .flatMap(

@@ -16,6 +16,8 @@ const rooms = [
   ["Webhook"],
   ["internal/store/"],
   ["UploadStore"],
+  ["internal/sql/"],
+  ["SqlUploadStore"],
   ["UploadSession"],
   ["internal/upload/"],
   ["Upload"],
@@ -34,6 +36,7 @@ const file = (...names) => `^src/(${names.map(room).join("|")})`
 const cli = "^src/cli/"
 const library = { path: "^src", pathNot: cli }
 const ingest = "^src/(Ingest[.]ts$|internal/ingest/)"
+const sql = "^src/(SqlUploadStore[.]ts$|internal/sql/)"
 const emulator = "^src/(PandaEmulator[.]ts$|internal/emulator/)"
 
 const forbid = (name, comment, from, to) => ({ name, comment, severity: "error", from, to })
@@ -48,11 +51,19 @@ export default {
     }),
     forbid("few-packages", "src needs effect, @effect/platform and @noble/hashes.", {
       path: "^src",
-      pathNot: [cli, ingest]
+      pathNot: [cli, ingest, sql]
     }, {
       path: "node_modules/",
       pathNot: "node_modules/(effect|@effect/platform|@noble/hashes)/"
     }),
+    forbid("sql-packages", "A table needs @effect/sql; no driver.", { path: sql }, {
+      path: "node_modules/",
+      pathNot: "node_modules/(effect|@effect/(platform|sql))/"
+    }),
+    forbid("sql-apart", "Who imports SqlUploadStore needs its packages.", {
+      path: "^src",
+      pathNot: [cli, ingest, sql]
+    }, { path: sql }),
     forbid("ingest-packages", "Ingest needs the engine too; nothing of what it runs on.", { path: ingest }, {
       path: "node_modules/",
       pathNot: "node_modules/(effect|@effect/(platform|workflow|cluster|rpc|sql|experimental)|@noble/hashes)/"

@@ -4,6 +4,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as effect from "effect"
 import * as panda from "effect-panda"
 import * as PandaEmulator from "effect-panda/PandaEmulator"
+import * as SqlUploadStore from "effect-panda/SqlUploadStore"
 import { existsSync, readdirSync, readFileSync } from "node:fs"
 
 const at = (path: string) => new URL(`../${path}`, import.meta.url)
@@ -93,7 +94,8 @@ describe("README words", () => {
       ...panda,
       FetchHttpClient,
       NodeHttpClient,
-      PandaEmulator
+      PandaEmulator,
+      SqlUploadStore
     }
     const names = Array.from(
       prose.matchAll(/`(?!Panda\.)([A-Z]\w+)\.(\w+)/g),

@@ -110,6 +110,6 @@ export const logged = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
     const logger = Logger.make(({ logLevel, message }) => {
       lines.push(`${logLevel.label} ${(Array.isArray(message) ? message : [message]).map(String).join(" ")}`)
     })
-    const value = yield* Effect.provide(effect, Logger.add(logger))
+    const value = yield* Effect.provide(effect, Logger.replace(Logger.defaultLogger, logger))
     return { value, lines }
   })

@@ -75,7 +75,13 @@ describe("modules", () => {
     const required = asked.filter((name) => !(name in peerDependenciesMeta))
     // Only who imports Ingest needs an engine, and which platform it runs on is theirs to say.
     const engine = asked.filter((name) => name !== "@effect/platform-node")
-    const allowed = (file: string) => /^dist\/(Ingest\.|internal\/ingest\/)/.test(file) ? engine : required
+    const database = [...required, "@effect/sql"]
+    const allowed = (file: string) =>
+      /^dist\/(Ingest\.|internal\/ingest\/)/.test(file)
+        ? engine
+        : /^dist\/(SqlUploadStore\.|internal\/sql\/)/.test(file)
+        ? database
+        : required
     const wrong = of(".js", ".d.ts").flatMap((file) =>
       ts.preProcessFile(read(file)).importedFiles
         .map(({ fileName }) => fileName)

@@ -15,7 +15,7 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
-import { excerpt } from "../text/excerpt.js"
+import * as tables from "../sql/tables.js"
 import type * as model from "./model.js"
 import { isEnd, PandaIngestUnavailable, Payload, Status } from "./model.js"
 import * as signals from "./signals.js"
@@ -201,11 +201,10 @@ const executionOf = ({ created, detail, updated, video, ...row }: typeof Row.Typ
 
 const SIGNALS = { Wake: 1, Cancel: 2 } as const
 
-/** What of an `SqlError` can be shown: neither statements nor values. */
 const unavailable = (operation: string) => (error: SqlError) =>
   new PandaIngestUnavailable({
     operation: `Ingest.${operation}`,
-    description: excerpt(error.cause instanceof Error ? error.cause.message || error.message : error.message)
+    description: tables.said(error)
   })
 
 const makeSql = (
@@ -222,28 +221,28 @@ const makeSql = (
       sql`CREATE INDEX IF NOT EXISTS ${sql(`${name}_${of}`)} ON ${table} ${sql.literal(what)}`
     yield* run(
       "layerJournal",
-      Effect.zipRight(
-        sql`CREATE TABLE IF NOT EXISTS ${table} (
-          id VARCHAR(64) PRIMARY KEY,
-          payload TEXT NOT NULL,
-          attempt INTEGER NOT NULL,
-          status VARCHAR(16) NOT NULL,
-          detail TEXT NOT NULL,
-          video TEXT,
-          signal INTEGER NOT NULL,
-          due BIGINT,
-          created BIGINT NOT NULL,
-          updated BIGINT NOT NULL
-        )`,
-        Effect.all([
+      tables.make(
+        sql,
+        sql`${table}`,
+        ["id", "payload", "attempt", "status", "detail", "video", "signal", "due", "created", "updated"],
+        [
+          sql`CREATE TABLE IF NOT EXISTS ${table} (
+            id VARCHAR(64) PRIMARY KEY,
+            payload TEXT NOT NULL,
+            attempt INTEGER NOT NULL,
+            status VARCHAR(16) NOT NULL,
+            detail TEXT NOT NULL,
+            video TEXT,
+            signal INTEGER NOT NULL,
+            due BIGINT,
+            created BIGINT NOT NULL,
+            updated BIGINT NOT NULL
+          )`,
           index("created", "(created, id)"),
           index("video", "(video)"),
           index("signal", "(signal) WHERE signal > 0"),
           index("due", "(due) WHERE due IS NOT NULL")
-        ], { discard: true })
-      ).pipe(
-        // Two processes that begin together may both find nothing there; one of them then fails.
-        Effect.retry({ times: 3 })
+        ]
       )
     )
 

@@ -12,6 +12,7 @@ import * as PandaEmulator from "effect-panda/PandaEmulator"
 import * as PandaError from "effect-panda/PandaError"
 import * as Profiles from "effect-panda/Profiles"
 import * as Signature from "effect-panda/Signature"
+import * as SqlUploadStore from "effect-panda/SqlUploadStore"
 import * as Upload from "effect-panda/Upload"
 import * as UploadSession from "effect-panda/UploadSession"
 import * as UploadSource from "effect-panda/UploadSource"
@@ -79,6 +80,11 @@ export const ingestion = Ingest.submit({ source: "movie.mp4", profiles: ["h264"]
 
 // @ts-expect-error both are handled
 export const unhandled: Effect.Effect.Error<typeof ingestion>["_tag"] = "PandaIngestRefused"
+
+export const unfinished = Effect.flatMap(UploadStore.UploadStore, ({ prune }) => prune("7 days")).pipe(
+  Effect.provide(SqlUploadStore.layer({ table: "uploads", lease: "30 seconds" })),
+  Effect.catchTag("SqlError", ({ message }) => Effect.succeed(message))
+)
 
 export const begun: Effect.Effect<UploadSession.Exchange, PandaError.UploadError, PandaClient.PandaClient> = Effect
   .flatMap(

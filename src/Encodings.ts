@@ -483,19 +483,20 @@ const poll = <A extends ReadonlyArray<Encoding>, R>(
 ): Stream.Stream<Look<A>, PandaError, R> =>
   Stream.suspend(() => {
     let unfound = 0
-    let last: PandaError | undefined
+    let unseen: PandaError | undefined
+    let seen = false
     const tolerant = look.pipe(
       Effect.tap(() =>
         Effect.sync(() => {
           unfound = UNFOUND
-          last = undefined
+          seen = true
         })
       ),
       Effect.asSome,
       Effect.catchIf(
         (error) => error.isRetryable || error._tag === "PandaNotFound" && ++unfound < UNFOUND,
         (error) => {
-          last = error
+          unseen = error
           return Effect.as(
             Effect.logDebug(`Panda.${operation}: saw nothing, looks again`, error.message),
             Option.none()
@@ -506,8 +507,8 @@ const poll = <A extends ReadonlyArray<Encoding>, R>(
     return Stream.repeatEffectWithSchedule(tolerant, options?.schedule ?? defaultPolling).pipe(
       Stream.filterMap((seen) => seen),
       Stream.takeUntil(({ done }) => done),
-      // The schedule has ended before it was ever found.
-      Stream.concat(Stream.suspend(() => last?._tag === "PandaNotFound" ? Stream.fail(last) : Stream.empty))
+      // The schedule has ended before anything was seen: that is no end that could be taken for a result.
+      Stream.concat(Stream.suspend(() => seen || unseen === undefined ? Stream.empty : Stream.fail(unseen)))
     )
   })
 
@@ -528,7 +529,8 @@ const lookAt = (encoding: entity.Ref) =>
 
 /**
  * An encoding, again whenever its status or its progress has changed, until it has succeeded or failed. Ends early if the
- * schedule does. A failure that may pass is gone past, and so is that it is not found, the first few times.
+ * schedule does. A failure that may pass is gone past, and so is that it is not found, the first few times; if the
+ * schedule ends before anything was seen, the last of them is the error.
  *
  * @since 0.1.0
  * @category waiting
@@ -636,7 +638,8 @@ export interface FailingAwaitOptions extends AwaitOptions {
 /**
  * Waits until an encoding has succeeded or failed, and gives it. What may pass is waited out: failures that may, and that
  * it is not found, the first few times. If it failed it is a value too, with its `error_class` and
- * `error_message`, unless `failOnError` is set. `PandaStillProcessing` if the timeout or the schedule ends before.
+ * `error_message`, unless `failOnError` is set. `PandaStillProcessing` if the timeout or the schedule ends before; if the
+ * schedule does and nothing was seen, the last failure.
  *
  * @since 0.1.0
  * @category waiting

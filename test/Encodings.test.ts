@@ -378,6 +378,19 @@ describe("watch", () => {
   )
 
   test(
+    "fails with the last failure where its schedule ends before anything was seen",
+    Effect.gen(function*() {
+      const encoding = yield* begun
+      yield* inject(Fault.status(503), { times: Infinity })
+      const schedule = Schedule.recurs(2)
+      const nothing = yield* inTime(Effect.flip(Stream.runDrain(Encodings.watch(encoding, { schedule }))))
+      assert.strictEqual(nothing._tag, "PandaServerError")
+      const all = yield* inTime(Effect.flip(Stream.runDrain(Encodings.watchVideo(encoding.video_id!, { schedule }))))
+      assert.strictEqual(all._tag, "PandaServerError")
+    })
+  )
+
+  test(
     "fails at once where trying again does not help",
     Effect.gen(function*() {
       const encoding = yield* begun

@@ -16,9 +16,11 @@
 import { WorkflowEngine } from "@effect/workflow/WorkflowEngine"
 import type * as Workflow from "@effect/workflow/Workflow"
 import type * as SqlClient from "@effect/sql/SqlClient"
+import type * as FileSystem from "@effect/platform/FileSystem"
 import * as Cause from "effect/Cause"
 import * as Chunk from "effect/Chunk"
 import type * as Duration from "effect/Duration"
+import type * as Cron from "effect/Cron"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
@@ -28,6 +30,7 @@ import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as journal from "./internal/ingest/journal.js"
 import { Journal } from "./internal/ingest/journal.js"
+import * as liveness from "./internal/ingest/liveness.js"
 import * as model from "./internal/ingest/model.js"
 import {
   cancelled,
@@ -39,10 +42,13 @@ import {
 } from "./internal/ingest/model.js"
 import { Sources } from "./internal/ingest/sources.js"
 import * as steps from "./internal/ingest/steps.js"
+import * as watching from "./internal/ingest/watching.js"
 import * as definition from "./internal/ingest/workflow.js"
 import * as json from "./internal/model/json.js"
 import type { PandaClient } from "./PandaClient.js"
 import { inLine } from "./internal/text/line.js"
+import type { PandaSourceError } from "./PandaError.js"
+import type * as Webhook from "./Webhook.js"
 import type { UploadStore } from "./UploadStore.js"
 
 export {
@@ -235,6 +241,15 @@ export interface Options<E = never, R = never> {
   readonly deliver?: ((result: Result, idempotencyKey: string) => Effect.Effect<unknown, E, R>) | undefined
   /** When a delivery is tried again that failed; as `retry` by default. */
   readonly deliverRetry?: Schedule.Schedule<unknown, IngestError> | undefined
+  /**
+   * This process looks `every` 30 seconds whether there is anything that somebody should have gone on with, and has not
+   * for longer than 5 minutes (`after`): it says so in the log and in `panda_ingest_overdue`, and begins that again. A
+   * chunk that takes longer to upload wants more.
+   */
+  readonly liveness?: {
+    readonly every?: Duration.DurationInput | undefined
+    readonly after?: Duration.DurationInput | undefined
+  } | undefined
 }
 
 /**
@@ -253,6 +268,8 @@ export const defaultRetry: Schedule.Schedule<unknown> = steps.defaultRetry
  */
 export const defaultPolling: Schedule.Schedule<unknown> = steps.defaultPolling
 
+const OVERDUE: Duration.DurationInput = "5 minutes"
+
 /**
  * Runs ingestions in this process.
  *
@@ -267,6 +284,8 @@ export const layer = <E = never, R = never>(
 ): Layer.Layer<never, never, WorkflowEngine | PandaClient | UploadStore | Sources | R> =>
   Layer.unwrapScoped(Effect.gen(function*() {
     const known = yield* journal.current
+    const { after = OVERDUE, every = "30 seconds" } = options.liveness ?? {}
+    yield* Effect.forkScoped(liveness.checking(known, yield* WorkflowEngine, { after, every }))
     return definition.workflow.toLayer(yield* steps.make(options, known))
   }))
 
@@ -523,3 +542,99 @@ export const all = (
         Option.map(Option.fromNullable(page.at(-1)), ({ id }) => id)
       ])
   )
+
+/**
+ * What nobody has gone on with for longer than it should take, 100 at most, the longest first: for a health check, of any
+ * process. `layer` looks by itself.
+ *
+ * @since 0.2.0
+ * @category operations
+ */
+export const overdue = (
+  after: Duration.DurationInput = OVERDUE
+): Effect.Effect<ReadonlyArray<Execution>, PandaIngestUnavailable, WorkflowEngine> =>
+  Effect.flatMap(journal.current, (journal) => liveness.overdue(journal, after)).pipe(
+    Effect.map((due) => due.map(({ execution }) => execution)),
+    observed("overdue")
+  )
+
+/**
+ * A handler for `Webhook.httpApp`: the ingestion of the event's video looks at once how its encodings are. It asks Panda
+ * in any case, so an event that is lost, or false, changes nothing but the time. A wait of more than a minute, which only
+ * an `encoding.schedule` of your own has, is not cut short.
+ *
+ * @since 0.2.0
+ * @category webhooks
+ */
+export const webhook = (event: Webhook.Event): Effect.Effect<void, PandaIngestUnavailable, WorkflowEngine> => {
+  switch (event._tag) {
+    case "VideoCreated":
+    case "VideoEncoded":
+    case "EncodingComplete": {
+      const { video_id: video } = event
+      return video === undefined
+        ? Effect.void
+        : Effect.flatMap(journal.current, (journal) => journal.wake(video)).pipe(observed("webhook"))
+    }
+    case "EncodingProgress":
+    case "Unknown":
+      return Effect.void
+  }
+}
+
+/**
+ * What may be ingested: a submission, and the revision of its source.
+ *
+ * @since 0.2.0
+ * @category watching
+ */
+export interface Candidate extends watching.Candidate {}
+
+/**
+ * The files of a folder and of the folders in it, by their paths from there, as candidates for `watch` and sources for
+ * `Sources.layerFileSystem`; their revision is their size and time. By default those whose names end like a video's.
+ * Nothing whose name, or whose folder's, begins with a dot, and nothing that is empty.
+ *
+ * @since 0.2.0
+ * @category watching
+ */
+export const files: (
+  folder: string,
+  filter?: (path: string) => boolean
+) => Stream.Stream<Pick<Candidate, "source" | "revision">, PandaSourceError, FileSystem.FileSystem> = watching.files
+
+/**
+ * How to watch.
+ *
+ * @since 0.2.0
+ * @category watching
+ */
+export interface WatchOptions<E extends { readonly message: string }, R> {
+  /** All that there is, each time that it is run. */
+  readonly candidates: Stream.Stream<Candidate, E, R>
+  /** When to look. */
+  readonly schedule: Schedule.Schedule<unknown> | Cron.Cron
+  /** For how long a revision has to stay as it is; 5 seconds by default. */
+  readonly settle?: Duration.DurationInput | undefined
+  /** Of several that are watched, which; `default` by default. */
+  readonly name?: string | undefined
+}
+
+/**
+ * Looks for candidates, and submits those that are new and have settled: that are the same in two looks. The same
+ * revision of a source is not submitted twice, whoever looks, and whatever its other settings are by then; one that has
+ * changed is submitted again.
+ *
+ * Where it is provided with the cluster's `Sharding`, one process of the whole cluster looks, and another as soon as that
+ * is gone; by a `Cron` what fell into the time between is made up for. Without, this process looks.
+ *
+ * @since 0.2.0
+ * @category watching
+ */
+export const watch = <E extends { readonly message: string }, R>(
+  { candidates, name = "default", schedule, settle = "5 seconds" }: WatchOptions<E, R>
+): Layer.Layer<never, never, WorkflowEngine | R> =>
+  Layer.suspend(() => {
+    const submitted = new Set<string>()
+    return watching.repeatedly(name, schedule, watching.scan({ candidates, settle, submitted, submit }))
+  })

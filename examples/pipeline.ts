@@ -4,7 +4,8 @@
  *     npx tsx examples/pipeline.ts FOLDER
  *
  * Killed and started again it goes on where it was: unfinished uploads at the byte that Panda has, finished ones not at
- * all. How stubborn it is, is the schedule that it is given.
+ * all. How stubborn it is, is the schedule that it is given. For one process and a folder that is uploaded once; what
+ * several processes share, or what goes on for good, is examples/ingest.
  */
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as NodeContext from "@effect/platform-node/NodeContext"

@@ -27,6 +27,10 @@ export const bundle = (modules: ReadonlyArray<string>, folder: string) =>
     splitting: true,
     platform: "node",
     format: "esm",
-    external: ["@parcel/watcher"],
-    banner: { js: `import { createRequire } from "node:module"\nconst require = createRequire(import.meta.url)` }
+    external: ["@parcel/watcher", "better-sqlite3", "pg-native"],
+    // By a name that no package has: some import the same.
+    banner: {
+      js: `import { createRequire as requireOfBundle } from "node:module"\n` +
+        `const require = requireOfBundle(import.meta.url)`
+    }
   })

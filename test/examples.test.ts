@@ -19,6 +19,7 @@ import { build, bundle } from "./esbuild.js"
 import { patience } from "./patience.js"
 
 await import("../examples/testing.test.js")
+await import("../examples/ingest/testing.test.js")
 
 /**
  * Every example as its reader starts it: a process of its own beside an installed package, with the emulator on a port
@@ -37,7 +38,7 @@ beforeAll(async () => {
   const modules = join(installed, "node_modules")
   mkdirSync(join(modules, "effect-panda"), { recursive: true })
   cpSync(join(root, "package.json"), join(modules, "effect-panda/package.json"))
-  for (const name of ["effect", "@effect", "@noble", "@opentelemetry"]) {
+  for (const name of ["effect", "@effect", "@noble", "@opentelemetry", "better-sqlite3"]) {
     symlinkSync(join(root, "node_modules", name), join(modules, name))
   }
   writeFileSync(join(installed, "package.json"), `{ "type": "module" }`)
@@ -138,6 +139,38 @@ const withMovie = Effect.gen(function*() {
 const storage = { s3_videos_bucket: "other", aws_access_key: "key", aws_secret_key: Redacted.make("secret") }
 
 describe.concurrent("examples", () => {
+  it.scopedLive("ingest/main has a file to itself, and goes on after a crash", () =>
+    Effect.gen(function*() {
+      const panda = yield* PandaEmulator.PandaEmulator
+      const fs = yield* FileSystem.FileSystem
+      const home = yield* withMovie
+      yield* panda.inject({ route: "chunk", skip: 1, fault: Fault.stall })
+      const first = yield* Command.start(yield* command("ingest/main", home, {}, ["."]))
+      yield* panda.sessions.pipe(
+        Effect.repeat({
+          schedule: Schedule.spaced("20 millis"),
+          until: (sessions) => sessions.some(({ acknowledged }) => acknowledged > 0)
+        }),
+        Effect.timeout(patience)
+      )
+      const second = yield* Effect.flip(run("ingest/main", { folder: home, args: ["."] }))
+      assert.match(String(second), /ingest\.db cannot be opened by this process alone.*DATABASE_URL/s)
+      yield* first.kill("SIGKILL")
+      yield* Command.start(yield* command("ingest/main", home, {}, ["."]))
+      const results = fs.readDirectory(join(home, ".results"))
+      yield* results.pipe(
+        Effect.repeat({ schedule: Schedule.spaced("50 millis"), until: (files) => files.length === 1 }),
+        Effect.timeout(patience)
+      )
+      const result: { video: { status: string }; encodings: ReadonlyArray<unknown> } = JSON.parse(
+        yield* fs.readFileString(join(home, ".results", (yield* results)[0]!))
+      )
+      assert.strictEqual(result.video.status, "success")
+      assert.lengthOf(result.encodings, 1)
+      const sessions = yield* panda.sessions
+      assert.deepStrictEqual(sessions.map((session) => session.sha256), [sha256])
+    }).pipe(Effect.provide(emulator({ encodingTime: "500 millis" }))))
+
   it.scopedLive("first-call", () =>
     Effect.gen(function*() {
       const { videos } = yield* PandaEmulator.PandaEmulator

@@ -136,7 +136,9 @@ export class PandaRejected extends Schema.TaggedError<PandaRejected>("effect-pan
     return this.status === 408
   }
   override get message(): string {
-    return answer(this, "Change the request as Panda says")
+    return this.status >= 300 && this.status < 400
+      ? answer(this, `It is a redirect, which is not followed. ${redirectAdvice}`)
+      : answer(this, "Change the request as Panda says")
   }
 }
 
@@ -220,7 +222,11 @@ export class PandaTransportError extends Schema.TaggedError<PandaTransportError>
   "PandaTransportError",
   {
     operation: Schema.String,
-    reason: Schema.Literal("Connect", "Timeout", "Interrupted", "Other"),
+    /**
+     * `Certificate`: the server's is not accepted, `code` says why. `Redirect`: the server says that it is elsewhere, and
+     * the HTTP layer does not tell where. Neither passes by itself.
+     */
+    reason: Schema.Literal("Connect", "Certificate", "Redirect", "Timeout", "Interrupted", "Other"),
     ambiguous: Schema.Boolean,
     /** Scheme, host and port that were talked to. */
     host: Schema.String,
@@ -233,17 +239,46 @@ export class PandaTransportError extends Schema.TaggedError<PandaTransportError>
    *
    * @since 0.1.0
    */
-  readonly isRetryable: boolean = true
+  get isRetryable(): boolean {
+    return this.reason !== "Certificate" && this.reason !== "Redirect"
+  }
   override get message(): string {
-    const code = this.code === undefined ? "" : ` (${this.code})`
+    const code = this.code === undefined ? "" : ` (${inLine(this.code)})`
     const host = inLine(this.host)
+    const [fault, advice] = certificateWords(this.code)
     const words = {
       Connect: `could not connect to ${host}${code}. Check the host, the network and any proxy`,
+      Certificate: `the certificate of ${host} ${fault}${code}. ${advice}`,
+      Redirect: `${host} answered with a redirect, which is not followed${code}. ${redirectAdvice}`,
       Timeout: `no answer from ${host} in time${code}. Try again, or allow more time`,
       Interrupted: `the connection to ${host} broke${code}. Try again`,
       Other: `the request to ${host} failed${code}. Check the network and try again`
     }
     return `${this.operation}: ${words[this.reason]}`
+  }
+}
+
+const redirectAdvice = "Set the host to the one that it leads to, and check the protocol"
+
+/** What is wrong with a certificate, and what to do about it. */
+const certificateWords = (code = ""): readonly [fault: string, advice: string] => {
+  switch (code) {
+    case "CERT_HAS_EXPIRED":
+      return ["has expired", "Let its owner renew it, or set this machine's clock"]
+    case "CERT_NOT_YET_VALID":
+      return ["is not valid yet", "Set this machine's clock"]
+    case "CERT_REVOKED":
+      return ["was revoked", "Let its owner renew it"]
+    case "ERR_TLS_CERT_ALTNAME_INVALID":
+    case "HOSTNAME_MISMATCH":
+      return ["is for another host", "Check the host and any proxy"]
+    case "DEPTH_ZERO_SELF_SIGNED_CERT":
+    case "SELF_SIGNED_CERT_IN_CHAIN":
+      return ["is self-signed", "Check the host and any proxy, or let this machine trust it"]
+    default:
+      return /^UNABLE_TO_(?:GET_ISSUER|VERIFY)/.test(code) || code === "CERT_UNTRUSTED"
+        ? ["is by nobody whom this machine trusts", "Check the host and any proxy, or let this machine trust it"]
+        : ["is not accepted", "Check the host and any proxy"]
   }
 }
 
@@ -261,7 +296,9 @@ export class PandaDecodeError extends Schema.TaggedError<PandaDecodeError>("effe
     /** Where in the body the mismatch is; empty for a body that is not JSON. */
     path: Schema.Array(Schema.String),
     description: Schema.String,
-    body: Schema.optional(Schema.String)
+    body: Schema.optional(Schema.String),
+    /** What the body is compressed with, where that is why it cannot be read. */
+    encoding: Schema.optional(Schema.String)
   }
 ) {
   /**
@@ -272,7 +309,10 @@ export class PandaDecodeError extends Schema.TaggedError<PandaDecodeError>("effe
   readonly isRetryable: boolean = false
   override get message(): string {
     const place = this.path.length === 0 ? "the answer" : `the answer at ${inLine(this.path.join("."))}`
-    return `${this.operation}: ${place} ${this.description}. Check that the host is Panda's; if it is, report this`
+    const advice = this.encoding === undefined
+      ? "Check that the host is Panda's; if it is, report this"
+      : "Let no proxy compress answers that were asked for as they are"
+    return `${this.operation}: ${place} ${this.description}. ${advice}`
   }
 }
 

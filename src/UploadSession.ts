@@ -393,11 +393,21 @@ const exchange = (
 
 const unanswered = (error: PandaInputError | PandaTransportError): Exchange => ({
   reply: Either.left(error),
-  outcome: error._tag === "PandaInputError"
-    ? { _tag: "Refused" }
-    : { _tag: "Broken", timeout: error.reason === "Timeout" },
+  outcome: outcomeOf(error),
   location: Option.none()
 })
+
+const outcomeOf = (error: PandaInputError | PandaTransportError): Outcome => {
+  if (error._tag === "PandaInputError") return { _tag: "Refused" }
+  switch (error.reason) {
+    case "Certificate":
+      return { _tag: "Denied" }
+    case "Redirect":
+      return { _tag: "Doubtful" }
+    default:
+      return { _tag: "Broken", timeout: error.reason === "Timeout" }
+  }
+}
 
 /** A request on the location and its whole answer, whatever its status. */
 const answerTo = (
@@ -424,7 +434,12 @@ const answerTo = (
       const response = yield* httpClient.execute(yield* transform(unsent))
       const text = yield* body.text(response)
       yield* Effect.annotateCurrentSpan("http.response.status_code", response.status)
-      return { status: response.status, headers: response.headers, text: Option.getOrElse(text, () => "") }
+      return {
+        status: response.status,
+        headers: response.headers,
+        text: Either.getOrElse(text, () => ""),
+        unread: Either.isLeft(text) ? text.left.description : undefined
+      }
     }).pipe(
       Effect.mapError((error) => fromHttpClientError(nameOf(kind), host, error)),
       // A race that treats both alike would wait for the end of the timer too, and each chunk is held up by what this takes.
@@ -489,11 +504,11 @@ const protocolError = (kind: string, status: number, description: string) =>
 /** The error for an answer with this meaning: as for the API, but that a location can expire. */
 const errorFor = (kind: string, answer: Answer, meaning: decision.Meaning): Effect.Effect<ReplyError> =>
   Effect.map(DateTime.now, (now): ReplyError => {
-    const { status, text } = answer
+    const { status, text, unread } = answer
     const operation = nameOf(kind)
     if (meaning._tag === "Gone") return new PandaSessionExpired({ operation, status })
     if (meaning._tag === "Doubtful" && meaning.description !== undefined) {
-      const told = meaning === decision.noVideo ? `: ${excerpt(text) || "it is empty"}` : ""
+      const told = meaning === decision.noVideo ? `: ${excerpt(text) || `it ${unread ?? "is empty"}`}` : ""
       return protocolError(kind, status, `${meaning.description}${told}`)
     }
     const error = Option.getOrElse(

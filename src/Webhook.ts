@@ -337,9 +337,10 @@ const fetchAny = (event: Event): Effect.Effect<Fetched<Event>, PandaError, Panda
  */
 export interface Options {
   /**
-   * What the url has to end in, as the last segment of its path (`/webhooks/SECRET`, with or without a slash behind), or has to have as a query value
-   * (`?secret=SECRET`). Prefer the path: there are HTTP clients that lose the query of a POST, and nothing says which one
-   * Panda uses. Best 32 characters or more, random, of letters and digits: others have to be percent-encoded in the url.
+   * What the url has to end in, as the last segment of its path (`/webhooks/SECRET`, with or without a slash behind), or
+   * has to have as a query value (`?secret=SECRET`). Prefer the path: there are HTTP clients that lose the query of a
+   * POST, and nothing says which one Panda uses. Best 32 characters or more, random, of letters and digits: others have
+   * to be percent-encoded in the url.
    * An empty one admits nobody.
    */
   readonly secret?: Redacted.Redacted<string> | undefined

@@ -67,7 +67,12 @@ describe("fromAnswer", () => {
     ["413 without a limit", answer(413, "too large"), { _tag: "PandaFileTooLarge", limit: undefined }],
     ["417", answer(417), { _tag: "PandaRejected", status: 417 }],
     ["429", answer(429), { _tag: "PandaRateLimited", retryAfter: undefined, isRetryable: true }],
-    ["302", answer(302, "", { location: `https://${CANARY}` }), { _tag: "PandaRejected", status: 302 }],
+    ["302", answer(302, "", { location: `https://${CANARY}` }), {
+      _tag: "PandaRejected",
+      status: 302,
+      message:
+        "Videos.find: Panda answered 302. It is a redirect, which is not followed. Set the host to the one that it leads to, and check the protocol"
+    }],
     ["500 as JSON", answer(500, { error: "InternalError", message: "boom" }), {
       _tag: "PandaServerError",
       status: 500,
@@ -125,7 +130,10 @@ describe("fromAnswer", () => {
 
   it.each(table)("%s", (_, got, expected) => {
     const error = Option.getOrThrow(fromAnswer("Videos.find", got, now))
-    assert.deepInclude({ ...error, _tag: error._tag, isRetryable: error.isRetryable }, expected as never)
+    assert.deepInclude(
+      { ...error, _tag: error._tag, isRetryable: error.isRetryable, message: error.message },
+      expected as never
+    )
     assert.strictEqual(error.operation, "Videos.find")
     assert.include(error.message, `Videos.find: Panda answered ${got.status}`)
     oneLineWithAdvice(error.message)
@@ -317,7 +325,86 @@ describe("fromHttpClientError", () => {
     ["EHOSTUNREACH", failed(systemError("EHOSTUNREACH")), "Connect", false],
     ["ETIMEDOUT while connecting", failed(systemError("ETIMEDOUT", "connect")), "Connect", false],
     ["UND_ERR_CONNECT_TIMEOUT", failed(systemError("UND_ERR_CONNECT_TIMEOUT")), "Connect", false],
-    ["a wrong certificate", failed(systemError("DEPTH_ZERO_SELF_SIGNED_CERT")), "Connect", false],
+    [
+      "connects that all failed",
+      failed(new AggregateError([systemError("ETIMEDOUT", "connect"), systemError("ENETUNREACH", "connect")])),
+      "Connect",
+      false
+    ],
+    [
+      "connects that all failed, within others",
+      failed(
+        new TypeError("fetch failed", {
+          cause: Object.assign(
+            new AggregateError([
+              new Error("IPv6", { cause: systemError("ECONNREFUSED") }),
+              new AggregateError([systemError("ETIMEDOUT", "connect")])
+            ]),
+            { code: "ETIMEDOUT" }
+          )
+        })
+      ),
+      "Connect",
+      false
+    ],
+    [
+      "connects of which one did not fail as such",
+      failed(
+        Object.assign(new AggregateError([systemError("ECONNREFUSED", "connect"), systemError("ECONNRESET", "read")]), {
+          code: "ECONNREFUSED"
+        })
+      ),
+      "Interrupted",
+      true
+    ],
+    [
+      "connects of which one failed for no known reason",
+      failed(Object.assign(new AggregateError([systemError("ECONNREFUSED"), new Error()]), { code: "ECONNREFUSED" })),
+      "Other",
+      true
+    ],
+    ["none of several", failed(Object.assign(new AggregateError([]), { code: "ECONNREFUSED" })), "Connect", false],
+    [
+      "a connection that ends before it is secure",
+      failed(
+        Object.assign(
+          new Error("Client network socket disconnected before secure TLS connection was established"),
+          { code: "ECONNRESET" }
+        )
+      ),
+      "Connect",
+      false
+    ],
+    ["a server without TLS", failed(systemError("ERR_SSL_WRONG_VERSION_NUMBER")), "Connect", false],
+    ...[
+      "CERT_HAS_EXPIRED",
+      "CERT_NOT_YET_VALID",
+      "CERT_REVOKED",
+      "CERT_UNTRUSTED",
+      "ERR_TLS_CERT_ALTNAME_INVALID",
+      "HOSTNAME_MISMATCH",
+      "DEPTH_ZERO_SELF_SIGNED_CERT",
+      "SELF_SIGNED_CERT_IN_CHAIN",
+      "UNABLE_TO_GET_ISSUER_CERT_LOCALLY",
+      "UNABLE_TO_VERIFY_LEAF_SIGNATURE",
+      "INVALID_PURPOSE"
+    ].flatMap((code): Array<[string, PandaError, string, boolean]> => [
+      [code, failed(systemError(code)), "Certificate", false],
+      [`${code} of fetch`, failed(new TypeError("fetch failed", { cause: systemError(code) })), "Certificate", false]
+    ]),
+    [
+      "a certificate in the words of Deno",
+      failed(new TypeError("error sending request", { cause: new Error("invalid peer certificate: Expired") })),
+      "Certificate",
+      false
+    ],
+    [
+      "a redirect of fetch",
+      failed(new TypeError("fetch failed", { cause: new Error("unexpected redirect") })),
+      "Redirect",
+      true
+    ],
+    ["a redirect of Bun", failed(systemError("UnexpectedRedirect")), "Redirect", true],
     ["ETIMEDOUT", failed(systemError("ETIMEDOUT", "read")), "Timeout", true],
     ["UND_ERR_HEADERS_TIMEOUT", failed(systemError("UND_ERR_HEADERS_TIMEOUT")), "Timeout", true],
     ["UND_ERR_BODY_TIMEOUT", broken(systemError("UND_ERR_BODY_TIMEOUT")), "Timeout", true],
@@ -335,7 +422,7 @@ describe("fromHttpClientError", () => {
   it.each(table)("%s", (_, error, reason, ambiguous) => {
     assert.strictEqual(error._tag, "PandaTransportError")
     assert.deepInclude({ ...error }, { reason, ambiguous, host } as never)
-    assert.isTrue(error.isRetryable)
+    assert.strictEqual(error.isRetryable, reason !== "Certificate" && reason !== "Redirect")
     assert.match(error.message, /^Videos\.list: .*https:\/\/panda\.example/)
     oneLineWithAdvice(error.message)
     for (

@@ -1,21 +1,25 @@
 /** Over real sockets: what each HTTP layer makes of a connection that fails, and of one that does not. */
 import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
-import type * as HttpClient from "@effect/platform/HttpClient"
+import * as HttpClient from "@effect/platform/HttpClient"
+import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
+import * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import * as HttpServer from "@effect/platform/HttpServer"
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, type Duration, Effect, Exit, Fiber, Layer, Redacted, Schedule } from "effect"
+import { Context, Deferred, type Duration, Effect, Exit, Fiber, Layer, Redacted, Schedule } from "effect"
 import * as Credentials from "effect-panda/Credentials"
 import * as Encodings from "effect-panda/Encodings"
 import * as Notifications from "effect-panda/Notifications"
 import * as PandaClient from "effect-panda/PandaClient"
 import * as PandaEmulator from "effect-panda/PandaEmulator"
 import type { PandaTransportError } from "effect-panda/PandaError"
+import * as UploadSession from "effect-panda/UploadSession"
 import * as Videos from "effect-panda/Videos"
 import { createServer as createHttpServer } from "node:http"
 import { createServer, type Socket } from "node:net"
 import { inspect } from "node:util"
+import { oneLineWithAdvice } from "../client/advice.js"
 import { patience } from "../patience.js"
 
 const CANARY = "canary-secret"
@@ -166,16 +170,101 @@ describe.each(layers)("$name", ({ http }) => {
   it.scopedLive("a redirect is not followed", () =>
     Effect.gen(function*() {
       const elsewhere = yield* listen((socket) => socket.end(`${head("content-length: 2")}[]`))
-      const { port } = yield* listen((socket) =>
+      const { connections, port } = yield* listen((socket) =>
         socket.end(
           `HTTP/1.1 307 Moved\r\nlocation: http://127.0.0.1:${elsewhere.port}/v2/videos.json\r\ncontent-length: 0\r\n\r\n`
         )
       )
       const layer = client(http, { host: "127.0.0.1", port })
-      yield* Effect.provide(failed(Videos.list()), layer)
-      yield* Effect.provide(failed(Videos.create({ source_url: "http://a.example" })), layer)
+      for (const call of [Videos.list(), Videos.create({ source_url: "http://a.example" }), Videos.delete("a")]) {
+        const before = connections()
+        const error = yield* Effect.flip(PandaClient.withRetry(call, Schedule.recurs(3))).pipe(Effect.provide(layer))
+        // To send it again would end the same.
+        assert.strictEqual(connections() - before, 1)
+        assert.match(error.message, /\bredirect\b/)
+        assert.isFalse(error.isRetryable)
+        assert.strictEqual("status" in error && error.status, 307)
+      }
       assert.strictEqual(elsewhere.connections(), 0)
     }))
+
+  it.scopedLive("what is too long to be kept for a redirect says what it came to all the same", () =>
+    Effect.gen(function*() {
+      const { connections, port } = yield* listen((socket) =>
+        socket.end("HTTP/1.1 307 Moved\r\nlocation: /elsewhere\r\ncontent-length: 0\r\n\r\n")
+      )
+      const call = Videos.create({ source_url: `http://a.example/${"x".repeat(100_000)}` })
+      const error = yield* Effect.flip(PandaClient.withRetry(call, Schedule.recurs(3))).pipe(
+        Effect.provide(client(http, { host: "127.0.0.1", port }))
+      )
+      assert.strictEqual(connections(), 1)
+      assert.match(error.message, /\bredirect\b/)
+      oneLineWithAdvice(error.message)
+    }))
+
+  describe("a client that takes some answers for failures", () => {
+    const seen: Array<string> = []
+    const statuses: Record<string, (client: HttpClient.HttpClient) => HttpClient.HttpClient> = {
+      filterStatusOk: HttpClient.filterStatusOk,
+      filterStatus: HttpClient.filterStatus((status) => status < 300),
+      "filterStatusOk, tapped and retried": (client) =>
+        client.pipe(
+          HttpClient.mapRequest(HttpClientRequest.setHeader("x-a", "b")),
+          HttpClient.filterStatusOk,
+          HttpClient.tapError((error) => Effect.sync(() => seen.push(error.message))),
+          HttpClient.retry({ times: 1 })
+        ),
+      "an answer refused after its body was read": HttpClient.transformResponse(
+        Effect.flatMap((response) => Effect.zipRight(response.text, HttpClientResponse.filterStatusOk(response)))
+      )
+    }
+    for (const [name, change] of Object.entries(statuses)) {
+      it.scopedLive(name, () =>
+        Effect.gen(function*() {
+          let status = 200
+          let body = "[]"
+          const { connections, port } = yield* listen((socket) =>
+            socket.end(
+              `HTTP/1.1 ${status} S\r\ncontent-length: ${body.length}\r\nconnection: close\r\n\r\n${body}`
+            )
+          )
+          const attempts = name.includes("retried") ? 2 : 1
+          yield* Effect.gen(function*() {
+            assert.deepStrictEqual(yield* Videos.list(), [])
+            const fail = <A, E, R>(call: Effect.Effect<A, E, R>, answered: number, error = "") =>
+              Effect.suspend(() => {
+                status = answered
+                body = error === "" ? "" : JSON.stringify({ error, message: "words" })
+                return Effect.flip(PandaClient.withRetry(call, Schedule.recurs(2)))
+              })
+            const before = connections()
+            const missing = yield* fail(Videos.find("a"), 404, "RecordNotFound")
+            assert.deepInclude({ ...missing }, {
+              _tag: "PandaNotFound",
+              error: "RecordNotFound",
+              description: "words"
+            } as never)
+            assert.strictEqual(connections() - before, attempts)
+            const busy = yield* fail(Videos.list(), 503)
+            assert.strictEqual(busy._tag, "PandaServerError")
+            assert.strictEqual(connections() - before, 4 * attempts)
+            assert.strictEqual((yield* fail(Videos.create({ source_url: "http://a" }), 401))._tag, "PandaAuthError")
+
+            status = 404
+            const raw = yield* PandaClient.execute("GET", "/videos.json")
+            assert.strictEqual(raw.status, 404)
+
+            const location = Redacted.make(`http://127.0.0.1:${port}/upload/session?id=1`)
+            const { outcome } = yield* UploadSession.probe(location, 9, { timeout: "10 seconds" })
+            assert.strictEqual(outcome._tag, "Gone")
+          }).pipe(Effect.provide(client(
+            Layer.map(http, (context) =>
+              Context.make(HttpClient.HttpClient, change(Context.get(context, HttpClient.HttpClient)))),
+            { host: "127.0.0.1", port }
+          )))
+        }))
+    }
+  })
 
   it.scopedLive("a request that surely did not arrive is sent again, a POST too", () =>
     Effect.gen(function*() {

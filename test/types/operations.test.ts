@@ -455,7 +455,7 @@ describe("errors", () => {
     expectTypeOf<PandaError.PandaError["operation"]>().toEqualTypeOf<string>()
     expectTypeOf<PandaError.PandaError["isRetryable"]>().toEqualTypeOf<boolean>()
     expectTypeOf<PandaError.PandaTransportError["reason"]>().toEqualTypeOf<
-      "Connect" | "Timeout" | "Interrupted" | "Other"
+      "Connect" | "Certificate" | "Redirect" | "Timeout" | "Interrupted" | "Other"
     >()
     expectTypeOf(PandaError.isPandaError).guards.toEqualTypeOf<PandaError.PandaError>()
     expectTypeOf<typeof PandaError.PandaError.Type>().toEqualTypeOf<PandaError.PandaError>()

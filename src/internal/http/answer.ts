@@ -22,12 +22,15 @@ import * as json from "../model/json.js"
 import { excerpt } from "../text/excerpt.js"
 import { inLine } from "../text/line.js"
 import * as decision from "../upload/decision.js"
+import { isRedirect } from "./redirects.js"
 
 /** An answer with its body as text. */
 export interface Answer {
   readonly status: number
   readonly headers: Headers.Headers
   readonly text: string
+  /** Why there is no text, if there is none for a reason. */
+  readonly unread?: string | undefined
 }
 
 /** Whether it says anything: an `error` that is empty is none, such as an attribute that an entity has for the day. */
@@ -142,13 +145,24 @@ const UNREACHED = new Set([
   "ENETDOWN",
   "EADDRNOTAVAIL",
   "UND_ERR_CONNECT_TIMEOUT",
-  "CERT_HAS_EXPIRED",
-  "DEPTH_ZERO_SELF_SIGNED_CERT",
-  "ERR_TLS_CERT_ALTNAME_INVALID",
-  "SELF_SIGNED_CERT_IN_CHAIN",
-  "UNABLE_TO_VERIFY_LEAF_SIGNATURE",
+  "ERR_SSL_WRONG_VERSION_NUMBER",
   "ConnectionRefused"
 ])
+
+/** What the certificate of a server is refused for: the names that OpenSSL has for it, and Node's own for the host. */
+const CERTIFICATE = new RegExp(
+  "^(?:(?:CERT|CRL|SELF_SIGNED_CERT|DEPTH_ZERO|UNABLE_TO|ERR_TLS_CERT)_\\w+" +
+    "|HOSTNAME_MISMATCH|INVALID_(?:CA|PURPOSE)|PATH_LENGTH_EXCEEDED)$"
+)
+
+/** The same in the words of Deno, which has no codes. */
+const certificateCodes: Record<string, string> = {
+  Expired: "CERT_HAS_EXPIRED",
+  NotValidYet: "CERT_NOT_YET_VALID",
+  NotValidForName: "ERR_TLS_CERT_ALTNAME_INVALID",
+  Revoked: "CERT_REVOKED",
+  UnknownIssuer: "UNABLE_TO_VERIFY_LEAF_SIGNATURE"
+}
 
 const BROKEN = new Set([
   "ECONNRESET",
@@ -176,28 +190,64 @@ export const fromHttpClientError = (
       description: `the request has no valid form. Check the host (${inLine(host)})`
     })
   }
-  const { code, connecting } = inspect(error.cause)
-  const reason = code === undefined
-    ? error._tag === "ResponseError" ? "Interrupted" : "Other"
-    : connecting || UNREACHED.has(code)
-    ? "Connect"
-    : TIMED_OUT.has(code)
-    ? "Timeout"
-    : BROKEN.has(code)
-    ? "Interrupted"
-    : "Other"
-  return new PandaTransportError({ operation, host, reason, ambiguous: reason !== "Connect", code })
+  const { code, kind } = inspect(error.cause)
+  const reason = kind ?? (code === undefined && error._tag === "ResponseError" ? "Interrupted" : "Other")
+  return new PandaTransportError({
+    operation,
+    host,
+    reason,
+    ambiguous: reason !== "Connect" && reason !== "Certificate",
+    code
+  })
 }
 
-/** The innermost code of an error, which platforms wrap in others. */
-const inspect = (error: unknown): { readonly code: string | undefined; readonly connecting: boolean } => {
-  let code: string | undefined
-  let connecting = false
-  for (let at = error, depth = 0; Predicate.isRecord(at) && depth < 8; at = at["cause"], depth++) {
-    if (typeof at["code"] === "string") code = at["code"]
-    if (at["syscall"] === "connect" || at["syscall"] === "getaddrinfo") connecting = true
-  }
-  return { code, connecting }
+type Reason = PandaTransportError["reason"]
+
+interface Inspected {
+  readonly code: string | undefined
+  /** Undefined where nothing is said that is known. */
+  readonly kind: Reason | undefined
+}
+
+/**
+ * The innermost code of an error, which platforms wrap in others, and what it stands for. Of several at once, such as of
+ * connections to each address of a host, nothing was sent only if that holds for each.
+ */
+const inspect = (error: unknown, depth = 0): Inspected => {
+  if (!Predicate.isRecord(error) || depth === 8) return { code: undefined, kind: undefined }
+  const { cause, code, errors, message, syscall } = error
+  const own = typeof code === "string" ? code : certificateCodeOf(message)
+  const parts = Array.isArray(errors) ? errors.slice(0, 16).map((part) => inspect(part, depth + 1)) : []
+  const inner = parts.length === 0 ? inspect(cause, depth + 1) : together(parts)
+  const kind = syscall === "connect" || syscall === "getaddrinfo" || isHandshake(message)
+    ? "Connect"
+    : isRedirect(error)
+    ? "Redirect"
+    : undefined
+  return { code: inner.code ?? own, kind: inner.kind ?? kind ?? kindOf(inner.code ?? own) }
+}
+
+const together = (parts: ReadonlyArray<Inspected>): Inspected => {
+  const told = parts.map(({ code, kind = "Other" }): Inspected => ({ code, kind }))
+  return told.find(({ kind }) => kind !== "Connect" && kind !== "Certificate") ??
+    told.find(({ kind }) => kind === "Certificate") ?? told[0]!
+}
+
+const kindOf = (code: string | undefined): Reason | undefined => {
+  if (code === undefined) return undefined
+  if (CERTIFICATE.test(code)) return "Certificate"
+  if (UNREACHED.has(code)) return "Connect"
+  if (TIMED_OUT.has(code)) return "Timeout"
+  return BROKEN.has(code) ? "Interrupted" : "Other"
+}
+
+/** Broken off before there was a connection over which anything could be sent. */
+const isHandshake = (message: unknown): boolean =>
+  typeof message === "string" && message.includes("before secure TLS connection was established")
+
+const certificateCodeOf = (message: unknown): string | undefined => {
+  const word = typeof message === "string" ? /invalid peer certificate: (\w+)/.exec(message)?.[1] : undefined
+  return word === undefined ? undefined : certificateCodes[word] ?? "CERT_REJECTED"
 }
 
 /** How long the server asks to wait, at most 30 seconds (contract 4, design 7). */

@@ -2,26 +2,41 @@
 import type { ResponseError } from "@effect/platform/HttpClientError"
 import type * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import * as Effect from "effect/Effect"
-import * as Option from "effect/Option"
+import * as Either from "effect/Either"
 import * as Stream from "effect/Stream"
+import { Unreadable } from "./codings.js"
 
 const LIMIT = 32 * 1024 * 1024
 
-/** None if the body is longer than 32 MiB. */
+/** Why there is no text. */
+export interface Unread {
+  readonly description: string
+  /** What the body is compressed with, if that is why. */
+  readonly encoding?: string
+}
+
+const tooLong: Unread = { description: "is longer than 32 MiB" }
+
+/** The body, if it is no longer than 32 MiB, and not compressed with something that cannot be read. */
 export const text = (
   response: HttpClientResponse.HttpClientResponse
-): Effect.Effect<Option.Option<string>, ResponseError> =>
-  isShort(response)
-    ? Effect.map(response.text, (text) => Option.some(text.startsWith("\uFEFF") ? text.slice(1) : text))
-    : readToLimit(response)
+): Effect.Effect<Either.Either<string, Unread>, ResponseError> =>
+  (isShort(response)
+    ? Effect.map(response.text, (text) => Either.right(text.startsWith("\uFEFF") ? text.slice(1) : text))
+    : readToLimit(response)).pipe(
+      Effect.catchIf(
+        ({ cause }) => cause instanceof Unreadable,
+        ({ cause }) => Effect.succeed(Either.left(cause as Unreadable))
+      )
+    )
 
-/** HTTP layers hold a body to its length; what is decompressed may become longer. */
+/** HTTP layers hold a body to its length. */
 const isShort = ({ headers, status }: HttpClientResponse.HttpClientResponse): boolean =>
-  status === 204 || (headers["content-encoding"] === undefined && Number(headers["content-length"]) <= LIMIT)
+  status === 204 || Number(headers["content-length"]) <= LIMIT
 
 const readToLimit = (
   response: HttpClientResponse.HttpClientResponse
-): Effect.Effect<Option.Option<string>, ResponseError> =>
+): Effect.Effect<Either.Either<string, Unread>, ResponseError> =>
   Effect.suspend(() => {
     const decoder = new TextDecoder()
     let size = 0
@@ -40,7 +55,7 @@ const readToLimit = (
       Stream.runForEach((bytes) => Effect.sync(() => void (text += decoder.decode(bytes, { stream: true })))),
       Effect.flatMap(() => {
         if (failure !== undefined) return Effect.fail(failure)
-        return Effect.succeed(size > LIMIT ? Option.none() : Option.some(text + decoder.decode()))
+        return Effect.succeed(size > LIMIT ? Either.left(tooLong) : Either.right(text + decoder.decode()))
       })
     )
   })

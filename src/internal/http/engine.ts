@@ -2,12 +2,13 @@
 import * as Headers from "@effect/platform/Headers"
 import * as HttpBody from "@effect/platform/HttpBody"
 import * as HttpClient from "@effect/platform/HttpClient"
+import type * as HttpClientError from "@effect/platform/HttpClientError"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import type * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import type * as Either from "effect/Either"
+import * as Either from "effect/Either"
 import { identity } from "effect/Function"
 import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
@@ -19,6 +20,7 @@ import * as json from "../model/json.js"
 import * as monotonic from "../time/monotonic.js"
 import { type Answer, fromAnswer, fromHttpClientError, fromParseError } from "./answer.js"
 import * as body from "./body.js"
+import * as codings from "./codings.js"
 import { checkCloud, inOperation, nested } from "./input.js"
 import * as multipart from "./multipart.js"
 import { withoutRedirects } from "./redirects.js"
@@ -70,11 +72,21 @@ export const make = (
     httpClient: httpClient.pipe(
       // Its span and its trace headers would carry the signed URL, and our trace ids to Panda.
       HttpClient.withTracerDisabledWhen(() => true),
-      HttpClient.transformResponse(withoutRedirects)
+      HttpClient.mapRequest(codings.plain),
+      HttpClient.transformResponse((response) =>
+        withoutRedirects(response).pipe(
+          Effect.catchIf(isAnswered, ({ response }) => Effect.succeed(response)),
+          Effect.map(codings.decoded)
+        )
+      )
     ),
     settings,
     budget
   }))
+
+/** An answer all the same: the caller's client takes its status for a failure, such as by `HttpClient.filterStatusOk`. */
+const isAnswered = (error: HttpClientError.HttpClientError): error is HttpClientError.ResponseError =>
+  error._tag === "ResponseError" && error.reason === "StatusCode"
 
 /** The result of an operation, decoded. */
 export const request = <A, I>(engine: Engine, call: Call, result: Schema.Schema<A, I>): Effect.Effect<A, PandaError> =>
@@ -188,12 +200,11 @@ const classify = (
     const text = yield* body.text(response).pipe(
       Effect.mapError((error) => fromHttpClientError(operation, originOf(engine), error))
     )
-    if (Option.isNone(text)) {
-      return yield* new PandaDecodeError({ operation, status, path: [], description: "is longer than 32 MiB" })
-    }
-    const answer = { status, headers, text: text.value }
+    const answer = { status, headers, text: Either.getOrElse(text, () => "") }
     const error = fromAnswer(operation, answer, yield* DateTime.now, { open })
-    return yield* Option.isSome(error) ? Effect.fail(error.value) : Effect.succeed(answer)
+    if (Option.isSome(error)) return yield* error.value
+    if (Either.isLeft(text)) return yield* new PandaDecodeError({ operation, status, path: [], ...text.left })
+    return answer
   })
 
 /** Bytes a second that a file has at least. */

@@ -4,15 +4,29 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 
 /**
- * What fetch is to do with a redirect: to fail, since for `manual` it keeps the body in memory as if it were to repeat it.
+ * What fetch is to do with a redirect. To fail, where there is a body of some length: for `manual` it keeps that in memory
+ * as if it were to repeat it. Otherwise to give it, since only then can it be told from a connection that breaks.
  * Cloudflare's Workers know no `error`, and would send nothing.
  */
-const redirectMode = (): RequestRedirect => {
+const redirectMode = (body: unknown): RequestRedirect => {
+  if (isLittle(body)) return "manual"
   try {
     return new Request("http://localhost", { redirect: "error" }).redirect
   } catch {
     return "manual"
   }
+}
+
+const LITTLE = 64 * 1024
+
+const isLittle = (body: unknown): boolean =>
+  body === undefined || body === null ||
+  (typeof body === "string" ? body.length : ArrayBuffer.isView(body) ? body.byteLength : Infinity) <= LITTLE
+
+/** A page is not told where a redirect leads to, nor its status. */
+const seen = (response: Response): Response => {
+  if (response.type === "opaqueredirect") throw new TypeError("unexpected redirect")
+  return response
 }
 
 /** Other HTTP layers do not ask for a `Fetch`, and follow no redirects. */
@@ -22,6 +36,10 @@ export const withoutRedirects = <A, E, R>(effect: Effect.Effect<A, E, R>): Effec
     return Effect.provideService(
       effect,
       FetchHttpClient.Fetch,
-      (input, init) => fetch(input, { ...init, redirect: redirectMode() })
+      (input, init) => fetch(input, { ...init, redirect: redirectMode(init?.body) }).then(seen)
     )
   })
+
+/** Whether it is what fetch fails with at a redirect, in the words of Node, Bun and Deno. */
+export const isRedirect = ({ code, message }: { readonly code?: unknown; readonly message?: unknown }): boolean =>
+  /^UnexpectedRedirect$/.test(String(code)) || /unexpected redirect|redirect mode/i.test(String(message))

@@ -9,7 +9,7 @@ export const mayRepeat = (repeatable: boolean) => (error: PandaError): boolean =
   if (repeatable) return error.isRetryable
   switch (error._tag) {
     case "PandaTransportError":
-      return !error.ambiguous
+      return error.isRetryable && !error.ambiguous
     case "PandaRateLimited":
       return true
     case "PandaServerError":

@@ -20,6 +20,8 @@
  * | 413 | TooLong | a probe and a chunk of half the length, if it is longer than one that was taken; else an error |
  * | `FileSizeLimitExceeded`, with 413 or a 2xx | TooLarge | an error |
  * | other 4xx, another `error` on a 2xx | Refused | an error; at the start of a resumption the session is over |
+ * | none, for the server's certificate | Denied | |
+ * | none, since fetch hides a redirect | Doubtful | |
  * | none, or half of one | Broken | a failure, then a probe; chunks that adapt are halved |
  *
  * A failure is waited for and counted until more is acknowledged than before; a setback, which costs what was

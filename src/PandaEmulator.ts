@@ -578,7 +578,7 @@ const build = (options: Options = {}) =>
           const profiles = [...main.profiles.values()]
           const { path_format, payload, profiles: wanted = options.use_all_profiles === true ? undefined : "none" } =
             options
-          const session = state.sessions.restore(id, Redacted.value(location), main, {
+          const session = state.sessions.restore(Redacted.value(id), Redacted.value(location), main, {
             size: fingerprint.size,
             filename: name,
             pathFormat: path_format,

@@ -2,7 +2,11 @@
  * What can go wrong: one tagged error for each thing that a caller would do something else about.
  *
  * Every error has a one-line `message` that ends in what to do, the `operation` it happened in, and `isRetryable`. None
- * holds a request, a signature, a session location or a key.
+ * holds a request, a signature or a key.
+ *
+ * Printed, or written by `JSON.stringify`, an error shows no secret. Encoded on purpose, by the schemas `PandaError` and
+ * `UploadError`, such as to reach another process, the error of an upload carries the `state` to go on from, with the
+ * session's location in it: keep that where only its owner can read it.
  *
  * @since 0.1.0
  */
@@ -24,8 +28,11 @@ const response = {
   body: Schema.optional(Schema.String)
 }
 
-/** Where an upload stood: resuming from it continues at the acknowledged byte. */
-const state = Schema.optional(Schema.typeSchema(UploadState))
+/**
+ * Where an upload stood: resuming from it continues at the acknowledged byte. Redacted as it is in memory, whole where an
+ * error is encoded by its schema.
+ */
+const state = Schema.optional(UploadState)
 
 const retryAfter = Schema.optional(Schema.Duration)
 
@@ -427,46 +434,6 @@ export class PandaUploadProtocolError
 }
 
 /**
- * The upload came no further. Resume from `state` when the cause is gone.
- *
- * @since 0.1.0
- * @category upload errors
- */
-export class PandaUploadStalled extends Schema.TaggedError<PandaUploadStalled>("effect-panda/PandaUploadStalled")(
-  "PandaUploadStalled",
-  {
-    operation: Schema.String,
-    /**
-     * `RetriesExhausted`: the last failures were errors. `NoProgress`: the server answered, but took nothing more.
-     * `NotFinalized`: the server has every byte but makes no video.
-     */
-    reason: Schema.Literal("RetriesExhausted", "NoProgress", "NotFinalized"),
-    /** Failures in a row. */
-    attempts: Schema.Int,
-    /** The last failure, if it was an error. */
-    cause: Schema.optional(Schema.Unknown),
-    state
-  }
-) {
-  /**
-   * Whether trying again later can help.
-   *
-   * @since 0.1.0
-   */
-  readonly isRetryable: boolean = true
-  override get message(): string {
-    const words = {
-      RetriesExhausted: `gave up after ${this.attempts} failures in a row`,
-      NoProgress: `the server took no more bytes in ${this.attempts} attempts`,
-      NotFinalized: `the server has every byte but made no video in ${this.attempts} attempts`
-    }
-    const cause = this.cause instanceof Error ? `: ${this.cause.message}` : ""
-    const advice = this.state === undefined ? "Try again later" : "Resume from the state later"
-    return `${this.operation}: ${words[this.reason]}${cause}. ${advice}`
-  }
-}
-
-/**
  * The upload is not ours: another process is at it, or took it over, or a newer version of this library began it.
  *
  * @since 0.1.0
@@ -500,6 +467,49 @@ export class PandaUploadLocked extends Schema.TaggedError<PandaUploadLocked>("ef
       Newer: "was begun by a newer version of effect-panda. Update this one, or go on with that one"
     }
     return `${this.operation}: ${inLine(this.file)} ${words[this.reason]}`
+  }
+}
+
+/** What gave up is said in the same words, in another process too; whatever else made it is kept as text. */
+const Cause = Schema.suspend((): Schema.Schema<unknown, unknown> => Schema.Union(...causes, Schema.Defect))
+
+/**
+ * The upload came no further. Resume from `state` when the cause is gone.
+ *
+ * @since 0.1.0
+ * @category upload errors
+ */
+export class PandaUploadStalled extends Schema.TaggedError<PandaUploadStalled>("effect-panda/PandaUploadStalled")(
+  "PandaUploadStalled",
+  {
+    operation: Schema.String,
+    /**
+     * `RetriesExhausted`: the last failures were errors. `NoProgress`: the server answered, but took nothing more.
+     * `NotFinalized`: the server has every byte but makes no video.
+     */
+    reason: Schema.Literal("RetriesExhausted", "NoProgress", "NotFinalized"),
+    /** Failures in a row. */
+    attempts: Schema.Int,
+    /** The last failure, if it was an error. */
+    cause: Schema.optional(Cause),
+    state
+  }
+) {
+  /**
+   * Whether trying again later can help.
+   *
+   * @since 0.1.0
+   */
+  readonly isRetryable: boolean = true
+  override get message(): string {
+    const words = {
+      RetriesExhausted: `gave up after ${this.attempts} failures in a row`,
+      NoProgress: `the server took no more bytes in ${this.attempts} attempts`,
+      NotFinalized: `the server has every byte but made no video in ${this.attempts} attempts`
+    }
+    const cause = this.cause instanceof Error ? `: ${this.cause.message}` : ""
+    const advice = this.state === undefined ? "Try again later" : "Resume from the state later"
+    return `${this.operation}: ${words[this.reason]}${cause}. ${advice}`
   }
 }
 
@@ -571,7 +581,7 @@ export class PandaStillProcessing extends Schema.TaggedError<PandaStillProcessin
 export type PandaError = typeof PandaError.Type
 
 /**
- * The errors of the API as one schema.
+ * The errors of the API as one schema, by which they get to another process and back.
  *
  * @since 0.1.0
  * @category schemas
@@ -588,6 +598,16 @@ export const PandaError = Schema.Union(
   PandaDecodeError
 )
 
+/** All but `PandaUploadStalled`, which does not come of itself. */
+const causes = [
+  ...PandaError.members,
+  PandaSourceError,
+  PandaSessionExpired,
+  PandaUploadRejected,
+  PandaUploadProtocolError,
+  PandaUploadLocked
+] as const
+
 /**
  * What an upload can fail with.
  *
@@ -597,20 +617,14 @@ export const PandaError = Schema.Union(
 export type UploadError = typeof UploadError.Type
 
 /**
- * The errors of uploads as one schema, those of the API included.
+ * The errors of uploads as one schema, those of the API included. What is encoded by it is JSON and, decoded, the same
+ * error with the same `state` to go on from. So it has the session's location in plain text: whoever reads it can write to
+ * the session.
  *
  * @since 0.1.0
  * @category schemas
  */
-export const UploadError = Schema.Union(
-  ...PandaError.members,
-  PandaSourceError,
-  PandaSessionExpired,
-  PandaUploadRejected,
-  PandaUploadProtocolError,
-  PandaUploadStalled,
-  PandaUploadLocked
-)
+export const UploadError = Schema.Union(...causes, PandaUploadStalled)
 
 /**
  * Whether it is an error of an operation.

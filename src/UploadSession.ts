@@ -28,6 +28,7 @@ import { Video } from "./internal/model/video.js"
 import * as wire from "./internal/model/wire.js"
 import * as monotonic from "./internal/time/monotonic.js"
 import { excerpt } from "./internal/text/excerpt.js"
+import { ofUrl } from "./internal/text/secrets.js"
 import * as decision from "./internal/upload/decision.js"
 import * as PandaClient from "./PandaClient.js"
 import { path } from "./PandaClient.js"
@@ -57,8 +58,11 @@ export interface UploadSession extends Schema.Schema.Type<typeof UploadSession> 
  * @category schemas
  */
 export const UploadSession = wire.entity("UploadSession", { location: Location }, {
-  /** Of the session; not always there (seen: an answer with a location alone). */
-  id: wire.text
+  /**
+   * Of the session; not always there (seen: an answer with a location alone). Redacted, since in the locations that Panda
+   * documents it is what whoever writes to the session has to know.
+   */
+  id: wire.secret
 })
 
 /**
@@ -352,7 +356,7 @@ const endAt = (
     if (place.refused) return yield* elsewhere("abort", answer)
     const there = relocated(place)
     if (Option.isSome(there)) yield* options.onMoved?.(there.value) ?? Effect.void
-    if (meaning._tag !== "Elsewhere") return yield* yield* errorFor("abort", concealed(location, answer), meaning)
+    if (meaning._tag !== "Elsewhere") return yield* yield* errorFor("abort", answer, meaning)
     if (Option.isNone(there) || moves === 0) {
       return yield* protocolError("abort", answer.status, "the server redirects in a circle")
     }
@@ -379,7 +383,7 @@ const exchange = (
     const answered = yield* Effect.either(answerTo(kind, location, expiry, request))
     if (Either.isLeft(answered)) return unanswered(answered.left)
     const answer = answered.right
-    const interpreted = yield* interpret(kind, answer, location)
+    const interpreted = yield* interpret(kind, answer)
     const place = decision.locationAfter(Redacted.value(location), answer, interpreted.meaning)
     if (place.refused) return yield* elsewhere(kind, answer)
     return { reply: interpreted.reply, outcome: interpreted.meaning, location: relocated(place) }
@@ -403,7 +407,7 @@ const outcomeOf = (error: PandaInputError | PandaTransportError): Outcome => {
     case "Certificate":
       return { _tag: "Denied" }
     case "Redirect":
-      return { _tag: "Doubtful" }
+      return { _tag: "Hidden" }
     default:
       return { _tag: "Broken", timeout: error.reason === "Timeout" }
   }
@@ -438,7 +442,9 @@ const answerTo = (
         status: response.status,
         headers: response.headers,
         text: Either.getOrElse(text, () => ""),
-        unread: Either.isLeft(text) ? text.left.description : undefined
+        unread: Either.isLeft(text) ? text.left.description : undefined,
+        // The location is the capability, and so is the one that the session has from now on.
+        secrets: [url, response.headers["location"] ?? ""].flatMap(ofUrl)
       }
     }).pipe(
       Effect.mapError((error) => fromHttpClientError(nameOf(kind), host, error)),
@@ -459,12 +465,11 @@ const decodeVideo = Schema.decodeUnknownOption(json.parsed(Video))
 /** What an answer means for the upload, as a reply or as an error. */
 const interpret = (
   kind: string,
-  answer: Answer,
-  location: Redacted.Redacted<string>
+  answer: Answer
 ): Effect.Effect<{ readonly reply: Exchange["reply"]; readonly meaning: decision.Meaning }> => {
   const meaning = decision.meaningOf(answer)
   const refuse = (meaning: decision.Meaning) =>
-    Effect.map(errorFor(kind, concealed(location, answer), meaning), (error) => ({
+    Effect.map(errorFor(kind, answer, meaning), (error) => ({
       reply: Either.left(error),
       meaning
     }))
@@ -483,32 +488,17 @@ const interpret = (
   }
 }
 
-/** The answer as errors may show it: what the server repeats of the location's query is the capability. */
-const concealed = (location: Redacted.Redacted<string>, answer: Answer): Answer => {
-  if (answer.text === "") return answer
-  // Shorter ones are no secrets, and would be found in other words. A location need not have as many as it likes.
-  const values = Array.from(new URL(Redacted.value(location)).searchParams.values())
-    .filter(({ length }) => length >= 8).slice(0, 8)
-  return {
-    ...answer,
-    text: values.reduce(
-      (text, value) => text.replaceAll(value, "<redacted>").replaceAll(encodeURIComponent(value), "<redacted>"),
-      answer.text
-    )
-  }
-}
-
 const protocolError = (kind: string, status: number, description: string) =>
   new PandaUploadProtocolError({ operation: nameOf(kind), status, description })
 
 /** The error for an answer with this meaning: as for the API, but that a location can expire. */
 const errorFor = (kind: string, answer: Answer, meaning: decision.Meaning): Effect.Effect<ReplyError> =>
   Effect.map(DateTime.now, (now): ReplyError => {
-    const { status, text, unread } = answer
+    const { secrets, status, text, unread } = answer
     const operation = nameOf(kind)
     if (meaning._tag === "Gone") return new PandaSessionExpired({ operation, status })
     if (meaning._tag === "Doubtful" && meaning.description !== undefined) {
-      const told = meaning === decision.noVideo ? `: ${excerpt(text) || `it ${unread ?? "is empty"}`}` : ""
+      const told = meaning === decision.noVideo ? `: ${excerpt(text, secrets) || `it ${unread ?? "is empty"}`}` : ""
       return protocolError(kind, status, `${meaning.description}${told}`)
     }
     const error = Option.getOrElse(

@@ -90,8 +90,8 @@ export const Finished = Schema.Struct({
 })
 
 /**
- * The state of an upload. In memory the location is redacted, because whoever knows it can write to the session;
- * encoded it is plain, so keep the encoded form where only its owner can read it.
+ * The state of an upload. In memory the location is redacted, and so is the id, which is a part of it: whoever knows one
+ * can write to the session. Encoded they are plain, so keep the encoded form where only its owner can read it.
  *
  * @since 0.1.0
  * @category models
@@ -106,8 +106,8 @@ export interface UploadState extends Schema.Schema.Type<typeof UploadState> {}
  */
 export const UploadState = Schema.Struct({
   version: Schema.Literal(1),
-  /** The session's id, as Panda gave it. */
-  id: Schema.String,
+  /** The session's id, as Panda gave it: the secret of its location, and what the video is called once there is one. */
+  id: Schema.Redacted(Schema.String),
   location: Location,
   /** The file name that Panda was told. */
   name: Schema.String,

@@ -1,12 +1,13 @@
 import { assert, describe, it } from "@effect/vitest"
-import { DateTime, Duration, Effect, Either, Schema } from "effect"
+import { Cause, DateTime, Duration, Effect, Either, Exit, FastCheck, Option, Redacted, Schema } from "effect"
 import * as E from "effect-panda/PandaError"
+import type * as UploadState from "effect-panda/UploadState"
+import { inspect } from "node:util"
 import { oneLineWithAdvice } from "./client/advice.js"
 
 const now = DateTime.unsafeMake("2026-11-22T12:00:00Z")
 
 describe("the variants", () => {
-  const state = undefined
   const fields = { operation: "Videos.find", status: 400, error: "Name", description: "words", body: "{}" }
   const api: ReadonlyArray<E.PandaError> = [
     new E.PandaInputError({ operation: "Videos.find", parameter: "id", description: "is empty: pass an id" }),
@@ -25,7 +26,7 @@ describe("the variants", () => {
   ]
   const upload: ReadonlyArray<E.UploadError> = [
     ...(["Unreadable", "Empty", "Changed", "TooShort", "CannotRewind"] as const).map((reason) =>
-      new E.PandaSourceError({ operation: "Upload", reason, file: "movie.mp4", state, description: "EACCES" })
+      new E.PandaSourceError({ operation: "Upload", reason, file: "movie.mp4", description: "EACCES" })
     ),
     new E.PandaSourceError({ operation: "Upload", reason: "Empty", file: "movie.mp4" }),
     new E.PandaSessionExpired({ operation: "Upload", status: 410 }),
@@ -92,12 +93,160 @@ describe("the variants", () => {
     }
   })
 
+  const ID = "0123456789abcdef-of-a-session"
+  const LOCATION = `https://vm-1.example/upload/session?id=${ID}`
+
+  /** Any text, and any state that an upload can be in. */
+  const text = FastCheck.string({ unit: "grapheme" })
+  const one = <A extends string>(...words: ReadonlyArray<A>) => FastCheck.constantFrom(...words)
+  const optional = <A>(arbitrary: FastCheck.Arbitrary<A>) => FastCheck.option(arbitrary, { nil: undefined })
+  const date = FastCheck.integer({ min: 0, max: 4e12 }).map((millis) => DateTime.unsafeMake(millis))
+  const anyState: FastCheck.Arbitrary<UploadState.UploadState> = FastCheck.record({
+    version: FastCheck.constant(1 as const),
+    id: FastCheck.constantFrom(ID, "").map((id) => Redacted.make(id)),
+    location: FastCheck.constant(Redacted.make(LOCATION)),
+    name: text,
+    fingerprint: FastCheck.record({ size: FastCheck.constant(2 ** 40), modified: optional(date), digest: text }),
+    acknowledged: FastCheck.nat(),
+    created: date,
+    options: FastCheck.record({
+      profiles: FastCheck.constantFrom(undefined, ["h264"], ["a", "b"]),
+      use_all_profiles: optional(FastCheck.boolean()),
+      path_format: FastCheck.constantFrom(undefined, "a/:id"),
+      payload: FastCheck.constantFrom(undefined, "", "ä€𝄞")
+    })
+  })
+  const operation = text
+  const answered = {
+    operation,
+    status: FastCheck.integer({ min: 100, max: 599 }),
+    error: optional(text),
+    description: optional(text),
+    body: optional(text)
+  }
+  const retryAfter = FastCheck.constantFrom(
+    undefined,
+    Duration.zero,
+    Duration.millis(1.5),
+    Duration.nanos(7n),
+    Duration.infinity
+  )
+  const state = { state: optional(anyState) }
+  const cause: FastCheck.Arbitrary<E.UploadError> = FastCheck.oneof(
+    FastCheck.record({ operation, parameter: optional(text), description: text }).map((it) =>
+      new E.PandaInputError(it)
+    ),
+    FastCheck.record({
+      ...answered,
+      reason: one("SignatureMismatch", "SignatureExpired", "Unknown"),
+      serverTime: optional(date)
+    }).map((it) => new E.PandaAuthError(it)),
+    FastCheck.record(answered).map((it) => new E.PandaNotFound(it)),
+    FastCheck.record(answered).map((it) => new E.PandaRejected(it)),
+    FastCheck.record({ ...answered, limit: optional(FastCheck.nat()) }).map((it) => new E.PandaFileTooLarge(it)),
+    FastCheck.record({ ...answered, retryAfter }).map((it) => new E.PandaRateLimited(it)),
+    FastCheck.record({ ...answered, retryAfter }).map((it) => new E.PandaServerError(it)),
+    FastCheck.record({
+      operation,
+      reason: one("Connect", "Certificate", "Redirect", "Timeout", "Interrupted", "Other"),
+      ambiguous: FastCheck.boolean(),
+      host: text,
+      code: optional(text)
+    }).map((it) => new E.PandaTransportError(it)),
+    FastCheck.record({
+      operation,
+      status: answered.status,
+      path: FastCheck.array(text),
+      description: text,
+      body: optional(text),
+      encoding: optional(text)
+    }).map((it) => new E.PandaDecodeError(it)),
+    FastCheck.record({
+      operation,
+      reason: one("Unreadable", "Empty", "Changed", "TooShort", "CannotRewind"),
+      file: text,
+      description: optional(text),
+      ...state
+    }).map((it) => new E.PandaSourceError(it)),
+    FastCheck.record({ operation, status: answered.status, ...state }).map((it) => new E.PandaSessionExpired(it)),
+    FastCheck.record({ ...answered, ...state }).map((it) => new E.PandaUploadRejected(it)),
+    FastCheck.record({ operation, status: answered.status, description: text, ...state })
+      .map((it) => new E.PandaUploadProtocolError(it)),
+    FastCheck.record({ operation, file: text, reason: one("Held", "Lost", "Newer") })
+      .map((it) => new E.PandaUploadLocked(it))
+  )
+  const anyError: FastCheck.Arbitrary<E.UploadError> = FastCheck.oneof(
+    { arbitrary: cause, weight: 4 },
+    {
+      arbitrary: FastCheck.record({
+        operation,
+        reason: one("RetriesExhausted", "NoProgress", "NotFinalized"),
+        attempts: FastCheck.nat(),
+        cause: FastCheck.oneof(cause, text.map((message) => new Error(message)), FastCheck.constant(undefined)),
+        ...state
+      }).map((it) => new E.PandaUploadStalled(it)),
+      weight: 1
+    }
+  )
+
+  it("every error survives the way through JSON, with the state to go on from, in a failed Exit too", () => {
+    const seen = new Set<string>()
+    const Errors = Schema.parseJson(E.UploadError)
+    const Exits = Schema.parseJson(Schema.Exit({ failure: E.UploadError, success: Schema.Void, defect: Schema.Defect }))
+    FastCheck.assert(
+      FastCheck.property(anyError, (error) => {
+        seen.add(error._tag)
+        const json = Schema.encodeSync(Errors)(error)
+        const there = Schema.decodeSync(Errors)(json)
+        const { cause } = Exit.match(Schema.decodeSync(Exits)(Schema.encodeSync(Exits)(Exit.fail(error))), {
+          onSuccess: () => assert.fail("it failed"),
+          onFailure: (cause) => ({ cause: Option.getOrThrow(Cause.failureOption(cause)) })
+        })
+        for (const decoded of [there, cause]) {
+          assert.strictEqual(decoded.constructor, error.constructor)
+          assert.strictEqual(decoded.message, error.message)
+          assert.strictEqual(decoded.isRetryable, error.isRetryable)
+          assert.strictEqual(Schema.encodeSync(Errors)(decoded), json)
+          assert.isTrue(E.isUploadError(decoded))
+          if ("state" in error && error.state !== undefined) {
+            const { id, location } = "state" in decoded && decoded.state !== undefined ? decoded.state : assert.fail()
+            assert.strictEqual(Redacted.value(id), Redacted.value(error.state.id))
+            assert.strictEqual(Redacted.value(location), LOCATION)
+          }
+        }
+      }),
+      { numRuns: 500 }
+    )
+    assert.deepStrictEqual(
+      [...seen].sort(),
+      E.UploadError.members.map(({ identifier }) => identifier.replace("effect-panda/", "")).sort()
+    )
+  })
+
+  it("none shows a secret that is printed, or written as JSON by accident", () => {
+    FastCheck.assert(FastCheck.property(anyError, (error) => {
+      for (
+        const shown of [
+          String(error),
+          JSON.stringify(error),
+          JSON.stringify({ error: Exit.fail(error) }),
+          inspect(error, { depth: Infinity, showHidden: true }),
+          inspect(error, { depth: Infinity, customInspect: false }),
+          Cause.pretty(Cause.fail(error), { renderErrorCause: true })
+        ]
+      ) {
+        assert.notInclude(shown, ID)
+      }
+    }))
+  })
+
   it.effect("the unions encode, and decode to the same errors; those of the API through JSON too", () =>
     Effect.gen(function*() {
       const same = (decoded: E.UploadError, error: E.UploadError) => {
         assert.strictEqual(decoded.constructor, error.constructor)
         assert.strictEqual(decoded.message, error.message)
         assert.deepStrictEqual({ ...decoded }, { ...error })
+        assert.deepStrictEqual(decoded.cause, error.cause)
       }
       for (const error of [...api, ...upload]) {
         same(yield* Schema.decode(E.UploadError)(yield* Schema.encode(E.UploadError)(error)), error)

@@ -1,5 +1,18 @@
 import { assert, describe, it } from "@effect/vitest"
-import { DateTime, Duration, Effect, Either, Fiber, Random, Redacted, Ref, Schedule, Stream, TestClock } from "effect"
+import {
+  DateTime,
+  Duration,
+  Effect,
+  Either,
+  Equal,
+  Fiber,
+  Random,
+  Redacted,
+  Ref,
+  Schedule,
+  Stream,
+  TestClock
+} from "effect"
 import * as PandaEmulator from "effect-panda/PandaEmulator"
 import { Fault } from "effect-panda/PandaEmulator"
 import { PandaSessionExpired, PandaSourceError } from "effect-panda/PandaError"
@@ -329,7 +342,7 @@ describe("Upload", () => {
           }))
           const restarted = events.filter(({ _tag }) => _tag === "Restarted")
           assert.deepStrictEqual(restarted.map((event) => event._tag === "Restarted" && event.reason), ["Expired"])
-          assert.strictEqual(states.at(-1)?.id, (yield* theSession).id)
+          assert.strictEqual(Redacted.value(states.at(-1)!.id), (yield* theSession).id)
           yield* arrived(bytesOf(3000))
         }))
     }
@@ -352,6 +365,76 @@ describe("Upload", () => {
           const { video } = yield* succeed(Upload.start(sourceOf(2500), { ...options, onExpired: "restart" }))
           assert.strictEqual((yield* Videos.list()).length, 1)
           assert.strictEqual(video.id, (yield* theSession).videoId)
+        })
+    )
+
+    /** Of 2500 bytes, whose server has this many of them for all that is known. */
+    const leftAt = (acknowledged: number) => Effect.map(interrupted(2500), (state) => ({ ...state, acknowledged }))
+
+    /** The last chunk may have been under way; when asked about, the session is gone. What the video's record is then. */
+    const gone: ReadonlyArray<
+      readonly [
+        what: string,
+        acknowledged: number,
+        record: Record<string, unknown> | undefined,
+        found: boolean
+      ]
+    > = [
+      ["a video", 2000, { status: "processing", file_size: 2500 }, true],
+      ["a video that does not say its size yet", 2000, { status: "processing", file_size: null }, true],
+      ["a video, after the last byte was acknowledged", 2500, { status: "success", file_size: 2500 }, true],
+      ["a video that has failed", 2000, { status: "fail", file_size: 2500 }, false],
+      ["a video of another size", 2000, { status: "success", file_size: 2499 }, false],
+      ["no video", 2000, undefined, false],
+      ["a video, though not all can have been sent", 1000, { status: "success", file_size: 2500 }, false]
+    ]
+    for (const status of [404, 410] as const) {
+      for (const [what, acknowledged, record, found] of gone) {
+        scenario(
+          `a session that is gone (${status}) on being resumed is looked up by its id: ${what}`,
+          () =>
+            Effect.gen(function*() {
+              const state = yield* leftAt(acknowledged)
+              const id = Redacted.value(state.id)
+              const before = (yield* routes).length
+              yield* inject({ route: "probe", fault: Fault.expire(status), times: Infinity })
+              if (record !== undefined) {
+                const body = JSON.stringify({ id, ...record })
+                yield* inject({ route: "GET /videos/:id.json", fault: Fault.status(200, { body }), times: Infinity })
+              }
+              const mayBeWhole = acknowledged > 1000
+              const run = Upload.resume(state, sourceOf(2500), options)
+              if (found) {
+                const { events, video } = yield* succeed(run)
+                assert.strictEqual(video.id, id)
+                assert.strictEqual(events.at(-1)?._tag, "Uploaded")
+              } else {
+                const { error } = yield* fail(run)
+                assert.strictEqual(error._tag, "PandaSessionExpired")
+                assert.strictEqual(error._tag === "PandaSessionExpired" && error.status, status)
+              }
+              const asked = (yield* requests).slice(before)
+              assert.deepStrictEqual(
+                asked.map(({ route }) => route),
+                mayBeWhole ? ["probe", "GET /videos/:id.json"] : ["probe"]
+              )
+            })
+        )
+      }
+    }
+
+    scenario(
+      "a session that is gone and has no video is replaced, if wanted: one video comes of it",
+      () =>
+        Effect.gen(function*() {
+          const state = yield* leftAt(2000)
+          yield* inject({ route: "probe", fault: Fault.expire() })
+          const { events, video } = yield* succeed(
+            Upload.resume(state, sourceOf(2500), { ...options, onExpired: "restart" })
+          )
+          assert.include(events.map(({ _tag }) => _tag), "Restarted")
+          assert.deepStrictEqual((yield* Videos.list()).map(({ id }) => id), [video.id])
+          assert.notStrictEqual(video.id, Redacted.value(state.id))
         })
     )
 
@@ -428,7 +511,7 @@ describe("Upload", () => {
         const other = UploadSource.fromBytes(bytesOf(3000).fill(1, 10, 20), { name: "movie.mp4" })
         const { error } = yield* fail(Upload.resume(state, other, options))
         assert.strictEqual(error._tag === "PandaSourceError" && error.reason, "Changed")
-        assert.strictEqual(error._tag === "PandaSourceError" && error.state?.id, state.id)
+        assert.isTrue(error._tag === "PandaSourceError" && Equal.equals(error.state?.id, state.id))
         assert.strictEqual((yield* requests).length, before)
       }))
 
@@ -731,7 +814,7 @@ describe("Upload", () => {
   describe("events", () => {
     const state: UploadState = {
       version: 1,
-      id: "1",
+      id: Redacted.make("1"),
       location: Redacted.make("http://a.example/?id=1"),
       name: "movie.mp4",
       fingerprint: { size: 5 * 1024 ** 3, modified: undefined, digest: "d" },

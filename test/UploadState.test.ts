@@ -7,7 +7,7 @@ const location = "https://vm-1.upload.pandastream.com/upload/session?id=canary"
 
 const state: UploadState.UploadState = {
   version: 1,
-  id: "1234",
+  id: Redacted.make("1234"),
   location: Redacted.make(location),
   name: "movie.mp4",
   fingerprint: { size: 10, modified: DateTime.unsafeMake(1_700_000_000_123), digest: "abcd" },

@@ -272,6 +272,17 @@ describe("in memory", () => {
       }
     }))
 
+  batch("a location, in whatever form it comes back", ({ canary, run }) =>
+    Effect.gen(function*() {
+      const exchanges = once.filter(({ what }) => /^UploadSession\.(?!create)/.test(what))
+      assert.lengthOf(exchanges, 4)
+      const url = `/upload/session?id=${secrets.location}`
+      for (const body of [Canary.repeated(url, ""), JSON.stringify({ error: Canary.repeated(url, "") })]) {
+        yield* run(keys, Fault.status(422, { body }), exchanges)
+        clean(canary, body)
+      }
+    }))
+
   const faults: Record<string, Fault> = {
     "a 200 with an error": Fault.errorBody({ error: Canary.echoes[0]!, message: Canary.echoes[1]! }),
     "an answer that is no JSON": Fault.malformed(Canary.echoes.slice(0, 2).join(" ")),
@@ -394,6 +405,11 @@ describe.each(Object.keys(layers))("over sockets, with %s", (layer) => {
           "422",
           answering(422, (url, body) => JSON.stringify({ error: repeating(url, body), message: body.slice(0, 99) }))
         ],
+        ["422, by values alone", answering(422, Canary.repeated)],
+        [
+          "422, by values alone, in JSON",
+          answering(422, (url, body) => JSON.stringify({ error: "Refused", message: Canary.repeated(url, body) }))
+        ],
         ["503", answering(503, (url, body) => `<html>${repeating(url, body)}`)],
         ["an answer that is no JSON", answering(200, repeating)],
         ["a reset", ({ reset }) => reset()],
@@ -505,6 +521,7 @@ describe.each(Object.keys(uploads))("uploads %s", (way) => {
         canary.shown(`event ${what}`, Upload.describe(event))
       }))).pipe(
         Effect.onExit((exit) => Effect.sync(() => canary.ended(what, exit))),
+        Effect.tap(({ id }) => Effect.sync(() => canary.release(id))),
         Effect.exit,
         canary.watch
       )
@@ -525,7 +542,7 @@ describe.each(Object.keys(uploads))("uploads %s", (way) => {
         ends.push(Option.match(error, { onNone: () => exit._tag, onSome: ({ _tag }) => _tag }))
         for (const { headers, route } of yield* panda.requests) canary.sent(route, Object.keys(headers))
         // As long as there is no video: then its id is the session's, which is over.
-        if (Exit.isFailure(exit)) states.forEach(({ id }) => canary.unwritten(id))
+        if (Exit.isFailure(exit)) states.forEach(({ id }) => canary.unwritten(Redacted.value(id)))
         clean(canary, what)
         const state = states.at(-1)
         if (state !== undefined) {
@@ -566,7 +583,10 @@ describe.each(Object.keys(uploads))("uploads %s", (way) => {
       yield* panda.inject({ route: "chunk", skip: 1, fault: Fault.status(422, { body: bodies[24]! }) })
       const sources = ["a.mp4", "b.mp4"].map((name) => UploadSource.fromBytes(bytes, { name }))
       const events = yield* canary.watch(Stream.runCollect(Upload.many(sources, options)))
-      for (const event of events) canary.shown("event many", event)
+      for (const event of events) {
+        canary.shown("event many", event)
+        if (event._tag === "Event" && event.event._tag === "Uploaded") canary.release(event.event.video.id)
+      }
       assert.include(Array.from(events, ({ _tag }) => _tag), "Failed")
     }))
 
@@ -603,7 +623,7 @@ describe.each(Object.keys(uploads))("uploads %s", (way) => {
         assert.strictEqual((yield* fs.stat(`${folder}/unfinished`)).mode & 0o777, 0o700)
         const state = yield* Schema.decode(UploadState.Json)(yield* fs.readFileString(file))
         canary.shown("state", state)
-        canary.unwritten(state.id)
+        canary.unwritten(Redacted.value(state.id))
         clean(canary, "interrupted")
 
         const exit = yield* upload(options)

@@ -79,7 +79,7 @@ export const restore = (
 ) =>
   Effect.gen(function*() {
     const fs = yield* FileSystem.FileSystem
-    const file = at(state.id)
+    const file = at(Redacted.value(state.id))
     if (!(yield* fs.exists(file))) return
     const earlier = `${file}.earlier`
     yield* fs.rename(file, earlier)

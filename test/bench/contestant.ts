@@ -156,7 +156,7 @@ const contestants: Record<string, (file: string) => Promise<unknown>> = {
       const handle = yield* source.open
       const state: UploadState.UploadState = {
         version: 1,
-        id: "1",
+        id: Redacted.make("1"),
         location: Redacted.make(`${origin}/upload/session?id=1`),
         name: source.name,
         fingerprint: yield* UploadSource.fingerprint(source, handle),

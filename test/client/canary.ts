@@ -31,6 +31,16 @@ export const echoes: ReadonlyArray<string> = [
   `no route for PUT /upload/session?id=${secrets.location}, http%3A%2F%2Fvm-1.test%2Fupload%3Fid%3D${secrets.location}`
 ]
 
+/** What authorises a request, by its values alone, as pages and documents show them. */
+export const repeated = (url: string, body: string): string => {
+  const parameters = new URLSearchParams(`${url.replace(/^[^?]*\?/, "")}&${body}`)
+  const values = ["id", "signature", "access_key", "token"].flatMap((name) => parameters.get(name) ?? [])
+  const inHtml = (text: string) => text.replace(/\W/g, (letter) => `&#${letter.charCodeAt(0)};`)
+  return values.map((value) => `<Value>${value}</Value> [${JSON.stringify(value)}] ${inHtml(value)}`).join(" ").slice(
+    -700
+  )
+}
+
 /** Once and twice, since what is encoded is sometimes encoded again. */
 const decodings = (text: string): ReadonlyArray<string> => {
   const decode = (text: string) => text.replace(/%([0-9a-f]{2})/gi, (_, hex) => String.fromCharCode(parseInt(hex, 16)))
@@ -46,6 +56,10 @@ const base64 = (secret: string): ReadonlyArray<string> =>
     const whole = bytes.toString("base64").slice(Math.ceil(before * 8 / 6), Math.floor(bytes.length * 8 / 6))
     return [whole, whole.replaceAll("+", "-").replaceAll("/", "_")]
   })
+
+/** Ids as locations have them. */
+const located = (text: string): ReadonlyArray<string> =>
+  Array.from(text.matchAll(/[?&]id=([\w+/-]{20,}={0,2})/g), ([, id]) => id!)
 
 const TRACE_HEADER = /^(traceparent|tracestate|b3|x-b3-.*|baggage): $/im
 
@@ -71,6 +85,8 @@ export interface Canary {
    * error may have it among its fields, for its caller.
    */
   readonly unwritten: (text: string) => void
+  /** The id of a session that is over, since there is a video, which has it: a secret no more, but as its location has it. */
+  readonly release: (id: string) => void
   readonly secretsLearnt: () => number
   /** How many texts were taken down so far, by what they are. */
   readonly counts: () => Readonly<Record<string, number>>
@@ -83,6 +99,7 @@ export const make = (): Canary => {
   const counts: Record<string, number> = {}
   const learnt = new Set<string>()
   const unwritten = new Set<string>()
+  const released = new Set<string>()
 
   const tell = (where: string, ...texts: ReadonlyArray<unknown>) => {
     const kind = where.split(" ")[0]!
@@ -153,7 +170,8 @@ export const make = (): Canary => {
       ...named,
       ...signature,
       ...header,
-      ...(words.some((word) => learnt.has(word)) ? ["a signature or a location"] : [])
+      ...(words.some((word) => learnt.has(word)) ? ["a signature or a location"] : []),
+      ...(all.some((text) => located(text).some((id) => released.has(id))) ? ["a location"] : [])
     ]
   }
 
@@ -174,7 +192,10 @@ export const make = (): Canary => {
       }
     },
     unwritten: (text) => unwritten.add(text),
-    secretsLearnt: () => learnt.size,
+    release: (id) => {
+      if (learnt.delete(id)) released.add(id)
+    },
+    secretsLearnt: () => learnt.size + released.size,
     counts: () => ({ ...counts }),
     findings: () => {
       const all = told

@@ -272,6 +272,8 @@ export const steps: ReadonlyArray<StepCase> = [
   { what: "the server fails", outcome: { _tag: "Later" }, step: wait, after: { failures: 1 } },
   { what: "the server fails when asked", asked: "Probe", outcome: { _tag: "Later" }, step: wait },
   { what: "no whole answer", outcome: broken, step: wait, after: { failures: 1 } },
+  { what: "a redirect to nobody knows where", outcome: { _tag: "Hidden" }, step: wait, after: { doubted: true } },
+  { what: "the same again", known: { doubted: true }, outcome: { _tag: "Hidden" }, step: { ...fail, over: false } },
   { what: "no answer in time", outcome: { _tag: "Broken", timeout: true }, step: wait },
   {
     what: "elsewhere",

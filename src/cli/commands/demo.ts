@@ -4,6 +4,7 @@ import * as FileSystem from "@effect/platform/FileSystem"
 import * as HttpServer from "@effect/platform/HttpServer"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
 import { createHash } from "node:crypto"
@@ -119,8 +120,11 @@ export const demo = leaf({
           yield* panda.inject({ route: "chunk", fault: Fault.delay("60 millis"), times: Infinity })
           yield* panda.inject({ route: "chunk", fault: Fault.resetDuring({ after: 0.5 }), skip: 2 })
           yield* panda.inject({ route: "chunk", fault: Fault.status(503), skip: 4 })
-          const name = ({ id }: UploadState) =>
-            Effect.map(panda.sessions, (sessions) => spool.name(sessions.findIndex((session) => session.id === id), id))
+          const name = (state: UploadState) =>
+            Effect.map(panda.sessions, (sessions) => {
+              const id = Redacted.value(state.id)
+              return spool.name(sessions.findIndex((session) => session.id === id), id)
+            })
           yield* job(name)
           yield* compare(inputs)
           for (const { id } of yield* panda.sessions) spool.remove(id)

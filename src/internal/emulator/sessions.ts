@@ -82,8 +82,11 @@ export const makeSessions = (options: {
     return session
   }
 
-  const open = (cloud: Cloud, order: UploadOrder): Session =>
-    add(options.nextId("session"), cloud, order, options.nextId("capability"))
+  /** (documented: a session's id is all that its location has of it, and so the secret of it) */
+  const open = (cloud: Cloud, order: UploadOrder): Session => {
+    const id = options.nextId("session")
+    return add(id, cloud, order, id)
+  }
 
   const place = (query: string) => {
     const pairs = new Map(pairsOf(query))

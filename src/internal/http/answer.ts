@@ -21,6 +21,7 @@ import {
 import * as json from "../model/json.js"
 import { excerpt } from "../text/excerpt.js"
 import { inLine } from "../text/line.js"
+import type { Secrets } from "../text/secrets.js"
 import * as decision from "../upload/decision.js"
 import { isRedirect } from "./redirects.js"
 
@@ -31,6 +32,8 @@ export interface Answer {
   readonly text: string
   /** Why there is no text, if there is none for a reason. */
   readonly unread?: string | undefined
+  /** What its request had to keep secret: no error shows it, however the answer repeats it. */
+  readonly secrets?: Secrets | undefined
 }
 
 /** Whether it says anything: an `error` that is empty is none, such as an attribute that an entity has for the day. */
@@ -78,15 +81,16 @@ export const fromAnswer = (
 ): Option.Option<
   PandaAuthError | PandaNotFound | PandaRejected | PandaFileTooLarge | PandaRateLimited | PandaServerError
 > => {
+  const { secrets } = answer
   const named = answer.text === "" ? Option.none() : ErrorBody(answer.text)
   const ok = answer.status >= 200 && answer.status < 300
   if (ok && (Option.isNone(named) || open && !isBare(answer.text))) return Option.none()
   const error = Option.getOrUndefined(
-    Option.map(named, ({ error }) => excerpt(typeof error === "string" ? error : JSON.stringify(error)))
+    Option.map(named, ({ error }) => excerpt(typeof error === "string" ? error : JSON.stringify(error), secrets))
   )
   const message = Option.getOrUndefined(named)?.message
-  const description = typeof message === "string" ? excerpt(message) : undefined
-  const fields = { operation, status: answer.status, error, description, body: excerpt(answer.text) }
+  const description = typeof message === "string" ? excerpt(message, secrets) : undefined
+  const fields = { operation, status: answer.status, error, description, body: excerpt(answer.text, secrets) }
   const meaning = ok && error !== undefined && Object.hasOwn(statusOf, error) ? statusOf[error]! : answer.status
   const retryAfter = retryAfterOf(answer.headers, now)
   switch (meaning) {
@@ -117,7 +121,7 @@ export const fromAnswer = (
  */
 export const fromParseError = (
   operation: string,
-  answer: { readonly status: number; readonly text: string },
+  answer: Pick<Answer, "status" | "text" | "secrets">,
   error: ParseResult.ParseError
 ): PandaDecodeError => {
   const { issue, path } = json.firstIssue(error.issue)
@@ -129,9 +133,9 @@ export const fromParseError = (
   return new PandaDecodeError({
     operation,
     status: answer.status,
-    path: path.map(inLine),
+    path: path.map((name) => excerpt(name, answer.secrets)),
     description,
-    body: excerpt(answer.text)
+    body: excerpt(answer.text, answer.secrets)
   })
 }
 

@@ -17,6 +17,7 @@ import type * as Credentials from "../../Credentials.js"
 import { PandaDecodeError, type PandaError, type PandaInputError, PandaTransportError } from "../../PandaError.js"
 import * as Signature from "../../Signature.js"
 import * as json from "../model/json.js"
+import { ofParameters, type Secrets } from "../text/secrets.js"
 import * as monotonic from "../time/monotonic.js"
 import { type Answer, fromAnswer, fromHttpClientError, fromParseError } from "./answer.js"
 import * as body from "./body.js"
@@ -93,8 +94,9 @@ export const request = <A, I>(engine: Engine, call: Call, result: Schema.Schema<
   Effect.gen(function*() {
     const sending = yield* check(call)
     const answer = yield* sign(engine, sending).pipe(
-      Effect.flatMap((signed) => send(engine, sending, signed)),
-      Effect.flatMap((response) => classify(engine, sending, response)),
+      Effect.flatMap((signed) =>
+        Effect.flatMap(send(engine, sending, signed), (response) => classify(engine, sending, signed, response))
+      ),
       attempt(engine, sending),
       synchronized(engine),
       deleted(sending),
@@ -153,6 +155,7 @@ interface Signed {
   readonly request: HttpClientRequest.HttpClientRequest
   /** To be put around the sending of the request. */
   readonly keepLength: multipart.Form["keepLength"]
+  readonly secrets: Secrets
 }
 
 /** GET and DELETE carry their parameters in the query, POST and PUT in a form (contract 3). */
@@ -166,15 +169,16 @@ const sign = (
     const signed = yield* Signature.signWith({ ...credentials, cloudId }, method, path, params)
     const url = `${credentials.baseUrl}${path}`
     const options = { headers: { accept: "application/json" } }
+    const secrets = ofParameters(Object.entries(signed))
     if (method === "GET" || method === "DELETE") {
       const request = HttpClientRequest.make(method)(`${url}?${Signature.encode(signed)}`, options)
-      return { request, keepLength: identity }
+      return { request, keepLength: identity, secrets }
     }
     const form = file === undefined
       ? { body: HttpBody.text(Signature.encode(signed), "application/x-www-form-urlencoded"), keepLength: identity }
       : yield* multipart.make(signed, file)
     const request = HttpClientRequest.make(method)(url, { ...options, body: form.body })
-    return { request, keepLength: form.keepLength }
+    return { request, keepLength: form.keepLength, secrets }
   }).pipe(Effect.mapError(inOperation(operation)))
 
 const send = (
@@ -193,6 +197,7 @@ const send = (
 const classify = (
   engine: Engine,
   { open, operation }: Sending,
+  { secrets }: Signed,
   response: HttpClientResponse.HttpClientResponse
 ): Effect.Effect<Answer, PandaError> =>
   Effect.gen(function*() {
@@ -200,7 +205,7 @@ const classify = (
     const text = yield* body.text(response).pipe(
       Effect.mapError((error) => fromHttpClientError(operation, originOf(engine), error))
     )
-    const answer = { status, headers, text: Either.getOrElse(text, () => "") }
+    const answer = { status, headers, text: Either.getOrElse(text, () => ""), secrets }
     const error = fromAnswer(operation, answer, yield* DateTime.now, { open })
     if (Option.isSome(error)) return yield* error.value
     if (Either.isLeft(text)) return yield* new PandaDecodeError({ operation, status, path: [], ...text.left })

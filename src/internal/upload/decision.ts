@@ -20,8 +20,8 @@
  * | 413 | TooLong | a probe and a chunk of half the length, if it is longer than one that was taken; else an error |
  * | `FileSizeLimitExceeded`, with 413 or a 2xx | TooLarge | an error |
  * | other 4xx, another `error` on a 2xx | Refused | an error; at the start of a resumption the session is over |
- * | none, for the server's certificate | Denied | |
- * | none, since fetch hides a redirect | Doubtful | |
+ * | none, for the server's certificate | Denied | an error; the session stays |
+ * | none, since fetch hides a redirect | Hidden | a failure, then a probe, which shows it; again, an error |
  * | none, or half of one | Broken | a failure, then a probe; chunks that adapt are halved |
  *
  * A failure is waited for and counted until more is acknowledged than before; a setback, which costs what was
@@ -53,8 +53,8 @@ export type Meaning =
   | { readonly _tag: "Denied" }
   | { readonly _tag: "Refused" }
 
-/** What came of an exchange: an answer's meaning, or no whole answer. */
-export type Outcome = Meaning | { readonly _tag: "Broken"; readonly timeout: boolean }
+/** What came of an exchange: an answer's meaning, or no whole answer, or a redirect to nobody knows where. */
+export type Outcome = Meaning | { readonly _tag: "Broken"; readonly timeout: boolean } | { readonly _tag: "Hidden" }
 
 /** What an answer means, by its status, its Range, its Location and its body. */
 export const meaningOf = (answer: Answer): Meaning => {
@@ -329,6 +329,8 @@ export const next = (known: Known, asked: Ask, outcome: Outcome, policy: Policy)
       return wait(known, "Probe", "Failed")
     case "Broken":
       return wait({ ...known, pace: broken(known.pace, asked, outcome.timeout) }, "Probe", "Failed")
+    case "Hidden":
+      return known.doubted ? fail(known) : wait({ ...known, doubted: true }, "Probe", "Failed")
     case "Doubtful":
       return known.doubted
         ? outcome.description === undefined ? refuse(known) : fail(known)

@@ -5,6 +5,7 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Metric from "effect/Metric"
 import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import type * as PandaClient from "../../PandaClient.js"
@@ -126,7 +127,7 @@ const openSession = (
     const { name } = source
     const fingerprint = yield* UploadSource.fingerprint(source, handle)
     const options: SessionOptions = { path_format, payload, profiles, use_all_profiles }
-    const { id = "", location } = yield* UploadSession.create({
+    const { id = Redacted.make(""), location } = yield* UploadSession.create({
       ...options,
       file_name: name,
       file_size: fingerprint.size
@@ -334,9 +335,10 @@ const restart = (upload: Upload, reason: "Expired" | "Changed", error: UploadErr
 const lookUp = (upload: Upload, reply: Reply): Running<Option.Option<Video>> =>
   Effect.gen(function*() {
     const { known, settings, state } = upload
+    const id = Redacted.value(state.id)
     // A session without an id, of which the video cannot be asked for.
-    if (state.id === "") return yield* follow(upload, decision.gone(known, settings), reply)
-    const found = yield* Videos.find(state.id).pipe(
+    if (id === "") return yield* follow(upload, decision.gone(known, settings), reply)
+    const found = yield* Videos.find(id).pipe(
       Effect.asSome,
       Effect.map(Option.filter((record) => decision.isWhole(record, known.size))),
       Effect.catchTag("PandaNotFound", () => Effect.succeedNone),

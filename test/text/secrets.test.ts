@@ -104,9 +104,10 @@ describe("conceal", () => {
   })
 
   it("a URL has its secrets anywhere but in its host", () => {
-    assert.deepStrictEqual(ofUrl("https://me:secret@a.example:80/b/c?d=e&f#g").filter((part) => part !== ""), [
-      ..."me secret b c d e f g".split(" ")
-    ])
+    assert.strictEqual(
+      ofUrl("https://me:secret@a.example:80/b/c?d=e&f#g").filter((part) => part !== "").join(" "),
+      "me secret b c d e f g"
+    )
     assert.deepStrictEqual(ofUrl("/b/c?d=e").filter((part) => part !== ""), ["b", "c", "d", "e"])
   })
 

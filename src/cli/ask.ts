@@ -25,11 +25,8 @@ export const ask = (question: string, options: { readonly hidden?: boolean } = {
       answer = line
       lines.close()
     })
-    // The terminal is in raw mode, so that Ctrl-C is a key.
-    lines.once("SIGINT", () => {
-      lines.close()
-      process.kill(process.pid, "SIGINT")
-    })
+    // The terminal is in raw mode, so that Ctrl-C is a key. It ends the command, not the input.
+    lines.once("SIGINT", () => process.kill(process.pid, "SIGINT"))
     lines.once("close", () => {
       if (options.hidden === true || answer === undefined) stderr.write("\n")
       resume(

@@ -49,10 +49,11 @@ const bar = (percent: number, columns: number, style: Style, color: "cyan" | "gr
 
 /**
  * A line of parts that has room for the first of them always, and for the others as long as the terminal is wide enough.
- * The name takes up to half of what is left, the bar the rest.
+ * The name takes up to half of what is left, as much as the widest that it stands among, the bar the rest.
  */
 const line = (
   name: string,
+  widest: number,
   percent: number,
   parts: ReadonlyArray<readonly [text: string, columns: number]>,
   columns: number,
@@ -71,7 +72,7 @@ const line = (
   })
   const spare = Math.max(0, room - used)
   const bars = Math.min(BAR.to, BAR.from + Math.floor(spare / 2))
-  const names = Math.min(10 + room - used - (bars - BAR.from), Math.max(10, Math.min(width(name), 60)))
+  const names = Math.min(10 + room - used - (bars - BAR.from), Math.max(10, Math.min(widest, 60)))
   return [
     column(name, names),
     `${bar(percent, bars, style, color)} ${column(`${percent} %`, 5, "right")}`,
@@ -79,11 +80,12 @@ const line = (
   ].join("  ").trimEnd()
 }
 
-const lineOf = (row: Row, columns: number, style: Style): string => {
+const lineOf = (row: Row, widest: number, columns: number, style: Style): string => {
   const { acknowledged, bytesPerSecond, secondsLeft, size, stage } = row
   const sending = stage !== "waiting" && stage !== "encoding"
   return line(
     row.name,
+    widest,
     percentOf(row),
     [
       [stage, 8],
@@ -107,9 +109,15 @@ export const block = (
 ): ReadonlyArray<string> => {
   // A row stays free for the cursor.
   const room = Math.max(1, most - 1)
-  if (total.files === 1) return rows.slice(0, 1).map((row) => lineOf(row, columns, style))
+  if (total.files === 1) return rows.slice(0, 1).map((row) => lineOf(row, width(row.name), columns, style))
+  const counted = `${total.done} of ${total.files} files`
+  const hidden = rows.length - (room - 1)
+  const shown = hidden > 0 ? rows.slice(0, Math.max(0, room - 2)) : rows
+  // So that the bars stand below each other.
+  const widest = Math.max(width(counted), ...shown.map(({ name }) => width(name)))
   const all = line(
-    `${total.done} of ${total.files} files`,
+    counted,
+    widest,
     share(total.acknowledged, total.size),
     [["in all", 8], ["", 17], [
       "",
@@ -119,10 +127,8 @@ export const block = (
     style,
     "cyan"
   )
-  const hidden = rows.length - (room - 1)
-  const shown = hidden > 0 ? rows.slice(0, Math.max(0, room - 2)) : rows
   return [
-    ...shown.map((row) => lineOf(row, columns, style)),
+    ...shown.map((row) => lineOf(row, widest, columns, style)),
     ...hidden > 0 && room > 1 ? [style("dim", fit(`… and ${rows.length - shown.length} more`, columns - 1))] : [],
     all
   ]

@@ -92,9 +92,17 @@ export const temporary = Effect.acquireRelease(
   (folder) => Effect.sync(() => rmSync(folder, { recursive: true, force: true }))
 )
 
+/** A port of this machine. Node does not notice that a client is gone whose request is not read, and waits for it. */
+const port = Layer.unwrapEffect(Effect.sync(() => {
+  const server = createServer()
+  return Layer.scopedDiscard(Effect.addFinalizer(() => Effect.sync(() => server.closeAllConnections()))).pipe(
+    Layer.provideMerge(NodeHttpServer.layer(() => server, { port: 0, host: "127.0.0.1" }))
+  )
+}))
+
 export const emulator = (options?: PandaEmulator.Options) =>
   PandaEmulator.layerServer(options).pipe(
-    Layer.provideMerge(NodeHttpServer.layer(() => createServer(), { port: 0, host: "127.0.0.1" })),
+    Layer.provideMerge(port),
     Layer.provideMerge(NodeContext.layer)
   )
 

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { readdirSync, readFileSync, writeFileSync } from "node:fs"
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { lines, type Options, root, run, sha256, temporary } from "./command.js"
 
@@ -99,12 +99,26 @@ describe("npm start", { timeout: 120_000 }, () => {
       assert.deepStrictEqual(lines(missing.err), [`effect-panda: ${home}/folder/movie.mp4 does not exist`])
     }))
 
-  it.scopedLive("begins with a word in a state folder that is not there, and names one that holds no state", () =>
+  it.scopedLive("begins with a word in a state folder that is not there", () =>
     Effect.gen(function*() {
       const { bundle, home } = yield* newcomer
       const { code, err } = yield* bundle(["--state", "mistyped", "--no-wait"])
       assert.strictEqual(code, 0, err)
       assert.include(err, `${home}/mistyped is not there yet: nothing to resume, so this begins anew`)
+    }))
+
+  it.scopedLive("says once that the state cannot be kept, and finishes all the same", () =>
+    Effect.gen(function*() {
+      const { bundle, home } = yield* newcomer
+      const state = join(home, "state")
+      mkdirSync(join(state, "demo"), { recursive: true })
+      // Not a folder, for root too.
+      writeFileSync(join(state, "demo/uploads"), "")
+      const { code, err, out } = yield* bundle(["--state", state, "--no-wait"])
+      assert.strictEqual(code, 0, err)
+      assert.strictEqual(lines(err).filter((line) => line.includes("could not save a state")).length, 1, err)
+      assert.include(err, "The hashes agree.")
+      assert.match(out, /^Video /m)
     }))
 
   it.scopedLive("says which file a state is in that cannot be read", () =>

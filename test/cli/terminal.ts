@@ -50,13 +50,13 @@ export const open = (args: ReadonlyArray<string>, { columns, cwd, env, rows = 24
       ).pipe(Effect.map(({ stdout }) => stdout.replace(/ +$/gm, "").trimEnd()))
     // The shell outlives a Ctrl-C, which goes to the command, and so does what keeps the screen then.
     const shell = `trap : INT; "$@"; echo "exit $?"; trap "" INT; exec cat`
+    const where = ["-x", String(columns), "-y", String(rows), "-c", cwd]
+    // tmux says itself which terminal it is; who asks for another means it.
+    const variables = Object.entries(env).map(([name, value]) => `${name}=${value}`)
+    const command = [process.execPath, bundled(), ...args]
+    const session = ["new-session", "-d", ...where, "sh", "-c", shell, "sh", "env", ...variables, ...command]
     yield* Effect.acquireRelease(
-      tmux(
-        ...["new-session", "-d", "-x", String(columns), "-y", String(rows), "-c", cwd],
-        // tmux says itself which terminal it is; who asks for another means it.
-        ...["sh", "-c", shell, "sh", "env", ...Object.entries(env).map(([name, value]) => `${name}=${value}`)],
-        ...[process.execPath, bundled(), ...args]
-      ),
+      tmux(...session),
       // The command leaves in order, and lets go of the server that it talks to.
       () =>
         tmux("send-keys", "C-c").pipe(

@@ -79,7 +79,6 @@ export const makeRecords = (
     const held = (key: string, owner: string) => sql`id = ${key} AND owner = ${owner}`
     /** A moment that lies ahead is one of before the clock was set back. */
     const dead = sql`owner IS NULL OR ABS(${now} - heard) >= lease`
-    const empty = sql.literal("state IS NULL AND note IS NULL AND owner IS NULL")
 
     return {
       read: (key) =>
@@ -99,7 +98,8 @@ export const makeRecords = (
           ? Effect.as(
             Effect.zipRight(
               run(sql`UPDATE ${table} SET state = NULL WHERE id = ${key}`),
-              run(sql`DELETE FROM ${table} WHERE id = ${key} AND ${empty}`)
+              // With the lock of one that died after its upload was done.
+              run(sql`DELETE FROM ${table} WHERE id = ${key} AND state IS NULL AND note IS NULL AND (${dead})`)
             ),
             true
           )

@@ -142,6 +142,9 @@ const tests = ({ make }: Database) => {
         yield* first.sql`INSERT INTO panda_uploads (id, owner, lease, heard)
           VALUES ('b', 'dead', 1000, 0)`
         yield* off(theirs)(Effect.scoped(second.lock("b", "movie.mp4")))
+        yield* first.sql`INSERT INTO panda_uploads (id, owner, lease, heard)
+          VALUES ('c', 'dead', 1000, 0)`
+        yield* second.remove("c")
         assert.lengthOf(yield* first.sql`SELECT id FROM panda_uploads`, 0)
       }
     }))

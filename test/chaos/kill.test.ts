@@ -14,7 +14,7 @@ import { join } from "node:path"
 import type { Task } from "./child.js"
 import { seedOf } from "../fuzz/seed.js"
 import { bundle } from "./childProcess.js"
-import { random } from "./invariants.js"
+import { random } from "./random.js"
 
 const KIB = 1024
 const CHUNK = 64 * KIB

@@ -29,7 +29,8 @@ import type * as UploadSource from "effect-panda/UploadSource"
 import * as UploadState from "effect-panda/UploadState"
 import { createHash } from "node:crypto"
 import { draws, samples, times, trying } from "../fuzz/seed.js"
-import { checkEvents, checkExchanges, type Exchange, observed, random } from "./invariants.js"
+import { checkEvents, checkExchanges, type Exchange, observed } from "./invariants.js"
+import { random } from "./random.js"
 
 const MIB = 1024 * 1024
 

@@ -20,7 +20,8 @@ import type { Video } from "effect-panda/Videos"
 import { createHash } from "node:crypto"
 import { createServer } from "node:http"
 import { seedOf } from "../fuzz/seed.js"
-import { checkEvents, checkExchanges, type Exchange, observed, random } from "./invariants.js"
+import { checkEvents, checkExchanges, type Exchange, observed } from "./invariants.js"
+import { random } from "./random.js"
 import * as Proxy from "./proxy.js"
 
 const KIB = 1024

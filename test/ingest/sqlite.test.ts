@@ -11,6 +11,7 @@ import { Fault } from "effect-panda/PandaEmulator"
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { patience } from "../patience.js"
 import { embedded } from "./engines.js"
 
 const folder = Effect.acquireRelease(
@@ -40,7 +41,7 @@ const process = <E = never, R = never>(folder: string, options?: Ingest.Options<
 const until = (status: Ingest.Status["_tag"]) => (id: string) =>
   Ingest.status(id).pipe(
     Effect.repeat({ schedule: Schedule.spaced("50 millis"), until: ({ _tag }) => _tag === status }),
-    Effect.timeoutFail({ duration: "30 seconds", onTimeout: () => `it is not ${status}` })
+    Effect.timeoutFail({ duration: patience, onTimeout: () => `it is not ${status}` })
   )
 
 const emulator = PandaEmulator.layerTest({ encodingTime: "500 millis" })

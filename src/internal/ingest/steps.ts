@@ -301,6 +301,8 @@ export const make = <E, R>(
           yield* store.remove(id)
           return video
         }
+        // Who died after the upload was done has left its lock too.
+        yield* Effect.ignore(store.lock(id, source))
         yield* store.remove(id)
         return known
       }).pipe(

@@ -1,12 +1,13 @@
 /** Ingestions without a database, on the clock of the test. */
 import { assert, describe, it } from "@effect/vitest"
 import * as WorkflowEngine from "@effect/workflow/WorkflowEngine"
-import { Effect, Exit, Fiber, Layer, Option, Schedule, Schema, Stream, TestClock } from "effect"
+import { Effect, Exit, Fiber, Layer, Metric, Option, Schedule, Schema, Stream, TestClock } from "effect"
 import { Encodings, UploadSource, UploadStore, Videos } from "effect-panda"
 import * as Ingest from "effect-panda/Ingest"
 import { PandaSourceError } from "effect-panda/PandaError"
 import * as PandaEmulator from "effect-panda/PandaEmulator"
 import { Fault } from "effect-panda/PandaEmulator"
+import { readFileSync } from "node:fs"
 
 const SIZE = 300_000
 
@@ -32,7 +33,32 @@ const slow = Effect.flatMap(
   (panda) => panda.inject({ route: "chunk", fault: Fault.delay("10 seconds"), times: Infinity })
 )
 
+/** What the README names in the tables of what is to be seen, by its beginning. */
+const documented = (beginning: string) =>
+  new Set(
+    Array.from(
+      readFileSync(new URL("../../README.md", import.meta.url), "utf8").matchAll(/^\|.*$/gm),
+      ([line]) => Array.from(line.matchAll(/`([\w.]+)`/g), ([, name]) => name!)
+    ).flat().filter((name) => name.startsWith(beginning))
+  )
+
 describe("an ingestion", () => {
+  it.effect("counts what the README says", () =>
+    Effect.gen(function*() {
+      yield* Effect.fork(Ingest.run({ source: "counted.mp4", profiles: ["h264"] }))
+      yield* Effect.fork(Ingest.run({ source: "gone" }))
+      yield* TestClock.adjust("5 minutes")
+      const seen = (yield* Metric.snapshot).map(({ metricKey }) => metricKey.name)
+        .filter((name) => name.startsWith("panda_ingest_"))
+      assert.includeMembers([...documented("panda_ingest_")], seen)
+      assert.includeMembers(seen, [
+        "panda_ingest_begun",
+        "panda_ingest_done",
+        "panda_ingest_failed",
+        "panda_ingest_seconds"
+      ])
+    }).pipe(Effect.provide(given())))
+
   it.effect("uploads, encodes and delivers, and says how far it is", () => {
     const delivered: Array<readonly [string, Ingest.Result]> = []
     return Effect.gen(function*() {

@@ -65,6 +65,11 @@ const read = (response: HttpClientResponse.HttpClientResponse) =>
 const others = (origin: string): Record<string, Effect.Effect<unknown, unknown, PandaClient.PandaClient>> => {
   const location = Redacted.make(`${origin}/upload/session?id=${secrets.location}`)
   const soon = { timeout: "1 second" } as const
+  // So many, and not for so long: how long they take is a matter of what else the machine has to do.
+  const looks = {
+    schedule: Schedule.intersect(Schedule.recurs(3), Schedule.spaced("10 millis")),
+    timeout: "1 minute"
+  } as const
   const replied = Effect.flatMap(({ reply }: UploadSession.Exchange) => reply)
   return {
     "PandaClient.request": PandaClient.request({
@@ -93,8 +98,8 @@ const others = (origin: string): Record<string, Effect.Effect<unknown, unknown, 
     })),
     "UploadSession.abort": UploadSession.abort(location, soon),
     "Webhook.fetch": Webhook.fetch(Webhook.EncodingComplete.make({ encoding_id: "1" })),
-    "Encodings.awaitDone": Encodings.awaitDone("e", { timeout: "1 second" }),
-    "Encodings.awaitVideo": Encodings.awaitVideo("v", { timeout: "1 second" }),
+    "Encodings.awaitDone": Encodings.awaitDone("e", looks),
+    "Encodings.awaitVideo": Encodings.awaitVideo("v", looks),
     // Failures that may pass are gone past for as long as its schedule goes on.
     "Encodings.watchVideo": Stream.runDrain(
       Stream.take(

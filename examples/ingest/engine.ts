@@ -17,7 +17,7 @@ import * as Ingest from "effect-panda/Ingest"
 import * as SqlUploadStore from "effect-panda/SqlUploadStore"
 
 // #region readme
-/** Of all processes the same. Another takes over within 15 seconds what one that was killed has left. */
+/** Of all processes the same. The locks of a dead one end after 10 seconds, by default 35; then another goes on. */
 const shardingConfig = {
   shardLockExpiration: "10 seconds",
   shardLockRefreshInterval: "3 seconds",

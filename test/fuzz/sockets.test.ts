@@ -56,6 +56,7 @@ const framings = {
     "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n",
     (slice: string) => `${slice.length.toString(16)}\r\n${slice}\r\n`
   ],
+  // What the status says holds, whatever the body.
   "of a length that is as good as none": [
     "HTTP/1.1 404 No\r\ncontent-length: 9007199254740991\r\n\r\n",
     (slice: string) => slice
@@ -90,8 +91,12 @@ describe("a body without end", () => {
           const { closed, port, requests } = yield* Wire.listen(respond)
           const exchanges = Effect.gen(function*() {
             const error = yield* Effect.flip(Videos.find("1"))
-            assert.strictEqual(error._tag, "PandaDecodeError")
-            assert.include(error.message, "is longer than 32 MiB")
+            if (head.startsWith("HTTP/1.1 404")) {
+              assert.strictEqual(error._tag, "PandaNotFound")
+            } else {
+              assert.strictEqual(error._tag, "PandaDecodeError")
+              assert.include(error.message, "is longer than 32 MiB")
+            }
             yield* closed
             const at = Redacted.make(`http://127.0.0.1:${port}/upload/session?id=1`)
             const { reply } = yield* UploadSession.probe(at, 1, { timeout: "1 minute" })

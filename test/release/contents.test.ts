@@ -45,7 +45,9 @@ describe("files", () => {
       "SECURITY.md",
       "package.json"
     ]
-    const examples = readdirSync("examples").map((file) => `examples/${file}`)
+    const examples = readdirSync("examples", { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .map(({ name, parentPath }) => join(parentPath, name))
     const inSource = [...sources, ...guides].map((file) => `src/${file}`)
     assert.deepStrictEqual(files, [...inSource, ...built, ...examples, ...others].sort())
   })

@@ -7,6 +7,7 @@
 import * as Arr from "effect/Array"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import { identity } from "effect/Function"
 import * as Option from "effect/Option"
 import type * as Predicate from "effect/Predicate"
 import * as Schedule from "effect/Schedule"
@@ -505,7 +506,7 @@ const poll = <A extends ReadonlyArray<Encoding>, R>(
       )
     )
     return Stream.repeatEffectWithSchedule(tolerant, options?.schedule ?? defaultPolling).pipe(
-      Stream.filterMap((seen) => seen),
+      Stream.filterMap(identity),
       Stream.takeUntil(({ done }) => done),
       // The schedule has ended before anything was seen: that is no end that could be taken for a result.
       Stream.concat(Stream.suspend(() => seen || unseen === undefined ? Stream.empty : Stream.fail(unseen)))

@@ -18,7 +18,7 @@ import * as SqlUploadStore from "effect-panda/SqlUploadStore"
 
 // #region readme
 /** Of all processes the same. The locks of a dead one end after 10 seconds, by default 35; then another goes on. */
-const shardingConfig = {
+export const shardingConfig = {
   shardLockExpiration: "10 seconds",
   shardLockRefreshInterval: "3 seconds",
   refreshAssignmentsInterval: "2 seconds",

@@ -71,6 +71,7 @@ export const list = <A extends Entity, O extends object>(
         }
         const names = Object.keys(resource.columns)
         let count = 0
+        // What is left without the limit is O again, which the compiler cannot see of a type that it does not know.
         yield* all(filter as unknown as O).pipe(
           limit === undefined ? (stream) => stream : Stream.take(limit),
           // What a page has is laid out together, and shown before the next one is asked for.

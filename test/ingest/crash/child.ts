@@ -14,6 +14,7 @@ import * as Ingest from "effect-panda/Ingest"
 import * as SqlUploadStore from "effect-panda/SqlUploadStore"
 import { appendFileSync, readdirSync, renameSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
+import { shardingConfig } from "../../../examples/ingest/engine.js"
 
 export interface Task {
   readonly port: number
@@ -23,15 +24,6 @@ export interface Task {
 }
 
 const { chunkSize, database, folder, port } = JSON.parse(process.argv[2]!) as Task
-
-/** As examples/ingest/engine.ts has it, whose take-over is measured. */
-const shardingConfig = {
-  shardLockExpiration: "10 seconds",
-  shardLockRefreshInterval: "3 seconds",
-  refreshAssignmentsInterval: "2 seconds",
-  runnerHealthCheckInterval: "5 seconds",
-  entityMessagePollInterval: "2 seconds"
-} as const
 
 const Tables = Layer.merge(Ingest.layerJournal(), SqlUploadStore.layer({ lease: "5 seconds" }))
 

@@ -79,7 +79,8 @@ export const repeatedly = <R>(
 ): Layer.Layer<never, never, R> =>
   Layer.unwrapScoped(Effect.gen(function*() {
     const sharding = Option.getOrUndefined(yield* Effect.serviceOption(Sharding))
-    // A time that nobody was there at is made up for.
+    // A time that nobody was there at is made up for. What is needed besides the cluster is R, here and below: the
+    // compiler cannot take a service away from a type that it does not know.
     if (sharding !== undefined && Cron.isCron(schedule)) {
       return ClusterCron.make({ name: `Panda.Ingest/${name}`, cron: schedule, execute: run }).pipe(
         Layer.provide(Layer.succeed(Sharding, sharding))

@@ -23,6 +23,8 @@ const rooms = [
   ["Upload"],
   ["internal/ingest/"],
   ["Ingest"],
+  ["internal/encoder/"],
+  ["Encoder"],
   ["internal/emulator/"],
   ["PandaEmulator"],
   ["index"]
@@ -98,7 +100,7 @@ export default {
       "emulator-alone",
       "The emulator verifies the client, so it shares with it only Signature and models.",
       { path: emulator },
-      { path: "^src", pathNot: [emulator, file("Signature", "UploadState"), file("PandaClient", "Credentials")] }
+      { path: "^src", pathNot: [emulator, file("Signature", "UploadState", "Encoder", "PandaClient", "Credentials")] }
     ),
     forbid("emulator-core", "Only PandaEmulator.layerTest knows the client.", { path: "^src/internal/emulator/" }, {
       path: file("PandaClient", "Credentials")
@@ -106,6 +108,16 @@ export default {
     forbid("emulator-hidden", "Only PandaEmulator uses its parts.", { path: "^src", pathNot: emulator }, {
       path: "^src/internal/emulator/"
     }),
+    forbid("encoder-hidden", "Only Encoder uses its parts.", {
+      path: "^src",
+      pathNot: ["^src/internal/encoder/", file("Encoder")]
+    }, { path: "^src/internal/encoder/" }),
+    forbid(
+      "encoder-alone",
+      "An encoder knows files and profiles, and nothing of Panda.",
+      { path: "^src/(Encoder[.]ts$|internal/encoder/)" },
+      { path: "^src", pathNot: ["^src/(Encoder[.]ts$|internal/encoder/)", "^src/internal/text/"] }
+    ),
     forbid(
       "upload-hidden",
       "internal/upload is the inside of Upload and UploadSession; its decision.ts is for whoever needs a rule.",

@@ -4,6 +4,7 @@ import { Effect, Layer, Option, Redacted, Schema, Stream } from "effect"
 import * as panda from "effect-panda"
 import * as Clouds from "effect-panda/Clouds"
 import * as Credentials from "effect-panda/Credentials"
+import * as Encoder from "effect-panda/Encoder"
 import * as Encodings from "effect-panda/Encodings"
 import * as Ingest from "effect-panda/Ingest"
 import * as Notifications from "effect-panda/Notifications"
@@ -128,3 +129,11 @@ export const app = Webhook.httpApp(
   (event) => event._tag === "VideoEncoded" ? Effect.asVoid(Webhook.fetch(event)) : Effect.void,
   { secret: Redacted.make("secret") }
 )
+
+/** Who has an encoder of his own gives it the same shape. */
+export const refuse: Layer.Layer<Encoder.Encoder> = Layer.succeed(Encoder.Encoder, {
+  refuses: () => undefined,
+  probe: () => new Encoder.EncoderError({ error_class: "FileNotFound", error_message: "nothing is here" }),
+  preview: () => Effect.void,
+  encode: ({ profile }) => new Encoder.EncoderError({ error_class: "CommandInvalid", error_message: String(profile) })
+})

@@ -1,0 +1,57 @@
+/** Whether the machine has ffmpeg: where it has not, a line says what to install, and the tests that need it are not run. */
+import * as NodeContext from "@effect/platform-node/NodeContext"
+import { it } from "@effect/vitest"
+import { Effect, Layer, type Scope } from "effect"
+import * as Encoder from "effect-panda/Encoder"
+import { execFileSync } from "node:child_process"
+import { mkdtempSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { fileURLToPath } from "node:url"
+
+const runs = (program: string): boolean => {
+  try {
+    execFileSync(program, ["-version"], { stdio: "ignore" })
+    return true
+  } catch {
+    return false
+  }
+}
+
+const installed = runs("ffmpeg") && runs("ffprobe")
+
+if (!installed) {
+  console.warn("Tests with ffmpeg do not run here: install it (apt-get install -y ffmpeg), then run them again")
+}
+
+/** 4 seconds of 320x180 at 24 frames, h264 and aac. */
+export const sample = fileURLToPath(new URL("./fixtures/panda.mp4", import.meta.url))
+
+/** What ffprobe itself says of a file. */
+export const probe = (path: string) =>
+  JSON.parse(
+    execFileSync("ffprobe", ["-v", "error", "-of", "json", "-show_format", "-show_streams", path], { encoding: "utf8" })
+  ) as {
+    readonly streams: ReadonlyArray<Readonly<Record<string, string | number>>>
+    readonly format: Readonly<Record<string, string>>
+  }
+
+/** Makes a file out of nothing, by words for ffmpeg. */
+export const synthesize = (path: string, words: string): string => {
+  execFileSync("ffmpeg", ["-v", "error", "-y", ...words.split(" "), path])
+  return path
+}
+
+/** A folder that is gone after the test. */
+export const folder = Effect.acquireRelease(
+  Effect.sync(() => mkdtempSync(join(tmpdir(), "effect-panda-encoder-"))),
+  (folder) => Effect.sync(() => rmSync(folder, { recursive: true, force: true }))
+)
+
+const layer = Layer.provideMerge(Encoder.layerFfmpeg(), NodeContext.layer)
+
+type Env = Layer.Layer.Success<typeof layer>
+
+/** Programs run on the live clock. */
+export const test = (name: string, body: Effect.Effect<void, unknown, Env | Scope.Scope>) =>
+  it.scopedLive.skipIf(!installed)(name, () => Effect.provide(body, layer))

@@ -51,19 +51,19 @@ const ogg = { extname: ".ogg", format: "ogg", video: ["-c:v", "libtheora", "-pix
 const hls = { extname: ".m3u8", format: "hls", audio: ["-c:a", "aac"] }
 
 const presets: Readonly<Record<string, Codecs>> = {
-  "h264": h264,
+  h264,
   "h264.hi": h264,
-  "iphone": h264,
-  "ipad": h264,
+  iphone: h264,
+  ipad: h264,
   webm,
   "webm.hi": webm,
   ogg,
   "ogg.hi": ogg,
   "hls.variant": { ...hls, video: h264.video },
   "hls.variant.audio": hls,
-  "mp3": { extname: ".mp3", format: "mp3", audio: ["-c:a", "libmp3lame"] },
-  "aac": { extname: ".aac", format: "adts", audio: ["-c:a", "aac"] },
-  "vorbis": { extname: ".ogg", format: "ogg", audio: vorbis }
+  mp3: { extname: ".mp3", format: "mp3", audio: ["-c:a", "libmp3lame"] },
+  aac: { extname: ".aac", format: "adts", audio: ["-c:a", "aac"] },
+  vorbis: { extname: ".ogg", format: "ogg", audio: vorbis }
 }
 
 /** Seconds of a piece of HLS. */

@@ -46,8 +46,10 @@ import * as watching from "./internal/ingest/watching.js"
 import * as definition from "./internal/ingest/workflow.js"
 import * as json from "./internal/model/json.js"
 import type { PandaClient } from "./PandaClient.js"
+import { excerpt } from "./internal/text/excerpt.js"
 import { inLine } from "./internal/text/line.js"
 import type { PandaSourceError } from "./PandaError.js"
+import type { UploadEvent } from "./Upload.js"
 import type * as Webhook from "./Webhook.js"
 import type { UploadStore } from "./UploadStore.js"
 
@@ -217,6 +219,11 @@ export interface Options<E = never, R = never> {
   readonly uploads?: number | undefined
   /** Bytes a second that all uploads of this process may take together. */
   readonly bandwidth?: number | undefined
+  /**
+   * Is told what happens in the uploads of this process, with the ingestion's id, for somebody to see: nothing is kept
+   * of it, and after a restart the upload tells that it was resumed. An upload waits until it has been told.
+   */
+  readonly onEvent?: ((event: UploadEvent, id: string) => Effect.Effect<unknown>) | undefined
   /**
    * When a step is tried again that failed with what may pass, such as an upload that came to the end of its own
    * retries. The waits survive a restart. By default after ten seconds, then ever less often, at last every ten minutes,
@@ -603,19 +610,52 @@ export const files: (
   filter?: (path: string) => boolean
 ) => Stream.Stream<Pick<Candidate, "source" | "revision">, PandaSourceError, FileSystem.FileSystem> = watching.files
 
+/** The same revision is the same ingestion, whatever its other settings are by now. */
+const submitOnce = (submission: Submission) =>
+  Effect.catchIf(
+    submit(submission),
+    (error) => error._tag === "PandaIngestRefused" && error.reason === "KeyReused",
+    () => Effect.succeed(definition.idOf({ version: 1, ...submission }))
+  )
+
+const SETTLE: Duration.DurationInput = "5 seconds"
+
 /**
- * How to watch.
+ * How to look.
+ *
+ * @since 0.2.0
+ * @category models
+ */
+export interface ScanOptions<E, R> {
+  /** All that there is, each time that it is run. */
+  readonly candidates: Stream.Stream<Candidate, E, R>
+  /** For how long a revision has to stay as it is; 5 seconds by default. */
+  readonly settle?: Duration.DurationInput | undefined
+}
+
+/**
+ * Looks for candidates once, as `watch` does again and again: submits those that are new and have settled, and gives the
+ * ids of all that have, those that were submitted before included.
  *
  * @since 0.2.0
  * @category watching
  */
-export interface WatchOptions<E extends { readonly message: string }, R> {
-  /** All that there is, each time that it is run. */
-  readonly candidates: Stream.Stream<Candidate, E, R>
+export const scan = <E, R>(
+  { candidates, settle = SETTLE }: ScanOptions<E, R>
+): Effect.Effect<ReadonlyArray<string>, PandaIngestRefused | PandaIngestUnavailable | E, WorkflowEngine | R> =>
+  Effect.suspend(() => watching.scan({ candidates, settle, submit: submitOnce, submitted: new Map() })).pipe(
+    observed("scan")
+  )
+
+/**
+ * How to watch.
+ *
+ * @since 0.2.0
+ * @category models
+ */
+export interface WatchOptions<E extends { readonly message: string }, R> extends ScanOptions<E, R> {
   /** When to look. */
   readonly schedule: Schedule.Schedule<unknown> | Cron.Cron
-  /** For how long a revision has to stay as it is; 5 seconds by default. */
-  readonly settle?: Duration.DurationInput | undefined
   /** Of several that are watched, which; `default` by default. */
   readonly name?: string | undefined
 }
@@ -632,9 +672,17 @@ export interface WatchOptions<E extends { readonly message: string }, R> {
  * @category watching
  */
 export const watch = <E extends { readonly message: string }, R>(
-  { candidates, name = "default", schedule, settle = "5 seconds" }: WatchOptions<E, R>
+  { candidates, name = "default", schedule, settle = SETTLE }: WatchOptions<E, R>
 ): Layer.Layer<never, never, WorkflowEngine | R> =>
   Layer.suspend(() => {
-    const submitted = new Set<string>()
-    return watching.repeatedly(name, schedule, watching.scan({ candidates, settle, submitted, submit }))
+    const submitted = new Map<string, string | undefined>()
+    // One that cannot be submitted will not be by the next look either.
+    const submit = (submission: Submission) =>
+      Effect.catchTag(submitOnce(submission), "PandaIngestRefused", (error) =>
+        Effect.as(Effect.logWarning(`Panda.Ingest: ${excerpt(submission.source)}: ${error.message}`), undefined))
+    return watching.repeatedly(
+      name,
+      schedule,
+      watching.tolerant(watching.scan({ candidates, settle, submit, submitted }))
+    )
   })

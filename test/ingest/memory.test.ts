@@ -89,6 +89,19 @@ describe("an ingestion", () => {
     })))
   })
 
+  it.effect("tells what happens in its upload as it happens", () => {
+    const told: Array<string> = []
+    const onEvent: Ingest.Options["onEvent"] = ({ _tag }, id) => Effect.sync(() => told.push(`${_tag} ${id}`))
+    return Effect.gen(function*() {
+      const id = yield* Ingest.submit({ source: "movie.mp4" })
+      yield* TestClock.adjust("1 minute")
+      assert.deepStrictEqual(
+        [...new Set(told)],
+        ["Started", "Progress", "Uploaded"].map((tag) => `${tag} ${id}`)
+      )
+    }).pipe(Effect.provide(given({ onEvent, upload })))
+  })
+
   it.effect("is known by its source and settings, or by its key", () =>
     Effect.gen(function*() {
       const first = { source: "a.mp4", profiles: ["h264"] }

@@ -123,6 +123,36 @@ describe("watch", () => {
     }).pipe(Effect.provide(NodeContext.layer)))
 })
 
+describe("scan", () => {
+  it.effect("submits what has settled, and gives the ids of that and of what was submitted before", () =>
+    Effect.gen(function*() {
+      let revision = 1
+      const candidates = Stream.suspend(() =>
+        Stream.make({ source: "a.mp4", revision: "1" }, { source: "b.mp4", revision: `${revision++}` })
+      )
+      const scanned = yield* Effect.fork(Ingest.scan({ candidates, settle: "1 minute" }))
+      yield* TestClock.adjust("59 seconds")
+      assert.deepStrictEqual(yield* submitted, [])
+      yield* TestClock.adjust("1 second")
+      const ids = yield* scanned
+      assert.deepStrictEqual(yield* submitted, ["a.mp4@1 undefined"])
+      assert.deepStrictEqual(ids, (yield* Ingest.list()).map(({ id }) => id))
+
+      // With other settings it is the same.
+      const again = yield* Ingest.scan({
+        candidates: Stream.make({ source: "a.mp4", revision: "1", profiles: ["webm"] }),
+        settle: 0
+      })
+      assert.deepStrictEqual(again, ids)
+      assert.lengthOf(yield* submitted, 1)
+      const empty = { candidates: Stream.make({ source: "", revision: "1" }), settle: 0 }
+      assert.deepInclude(yield* Effect.flip(Ingest.scan(empty)), {
+        _tag: "PandaIngestRefused",
+        reason: "InvalidPayload"
+      })
+    }).pipe(Effect.provide(given())))
+})
+
 describe("webhook", () => {
   const encoding = { encoding: { schedule: Schedule.spaced("50 seconds") } }
 

@@ -53,6 +53,7 @@ export type UploadOptions = Pick<
 export interface Options<E = never, R = never> {
   readonly uploads?: number | undefined
   readonly bandwidth?: number | undefined
+  readonly onEvent?: ((event: Upload.UploadEvent, id: string) => Effect.Effect<unknown>) | undefined
   readonly retry?: Schedule.Schedule<unknown, IngestError> | undefined
   readonly upload?: UploadOptions | undefined
   readonly encoding?: {
@@ -137,7 +138,7 @@ export const make = <E, R>(
     const permits = yield* Effect.makeSemaphore(options.uploads ?? 3)
     const shared = options.bandwidth === undefined ? undefined : yield* bandwidth.make(options.bandwidth)
     const { failOnError = false, schedule = defaultPolling, timeout = Duration.infinity } = options.encoding ?? {}
-    const { deliver, deliverRetry = defaultRetry, retry = defaultRetry } = options
+    const { deliver, deliverRetry = defaultRetry, onEvent = () => Effect.void, retry = defaultRetry } = options
 
     return (payload: typeof Payload.Type, executionId: string) => {
       const { attempt, id } = ofExecution(executionId)
@@ -212,6 +213,7 @@ export const make = <E, R>(
               return note({ _tag: "Uploading", acknowledged, size }, now + TOLD)
             })
           const video = yield* events.pipe(
+            Stream.tap((event) => onEvent(event, id)),
             Stream.tap((event) => {
               switch (event._tag) {
                 case "Started":

@@ -11,7 +11,7 @@ import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
 import { PandaSourceError } from "../../PandaError.js"
 import { excerpt } from "../text/excerpt.js"
-import type { PandaIngestRefused, PandaIngestUnavailable, Payload } from "./model.js"
+import { type PandaIngestRefused, PandaIngestUnavailable, type Payload } from "./model.js"
 
 /** Something that may be ingested. */
 export interface Candidate extends Omit<typeof Payload.Type, "version"> {
@@ -23,53 +23,56 @@ export interface Candidate extends Omit<typeof Payload.Type, "version"> {
 const keyOf = ({ key, revision, source }: Candidate) => `${key ?? source}@${revision}`
 
 /**
- * One look, and another after a while: what both have is submitted. Nothing that is needed for the next is kept in
- * memory, since that may be another process's; `submitted` only spares the database what this one knows.
+ * One look, and another after a while: what both have is submitted; gives the ids of that. Nothing that is needed for
+ * the next is kept in memory, since that may be another process's; `submitted` has the ids of what this one knows by
+ * their keys, which only spares the database.
  */
-export const scan = <E extends { readonly message: string }, R, R2>(
+export const scan = <E, R, E2, R2>(
   { candidates, settle, submit, submitted }: {
     readonly candidates: Stream.Stream<Candidate, E, R>
     readonly settle: Duration.DurationInput
-    readonly submitted: Set<string>
+    /** Gives no id of what is to be left alone. */
     readonly submit: (
       payload: Omit<typeof Payload.Type, "version">
-    ) => Effect.Effect<string, PandaIngestRefused | PandaIngestUnavailable, R2>
+    ) => Effect.Effect<string | undefined, PandaIngestRefused | E2, R2>
+    readonly submitted: Map<string, string | undefined>
   }
-): Effect.Effect<void, never, R | R2> => {
+): Effect.Effect<ReadonlyArray<string>, PandaIngestRefused | E | E2, R | R2> => {
   const look = Effect.map(
     Stream.runCollect(candidates),
     (found) => new Map(Array.from(found, (candidate) => [keyOf(candidate), candidate]))
   )
+  const known = () => Array.from(submitted.values()).filter((id) => id !== undefined)
   return Effect.gen(function*() {
     const before = yield* look
     // What is gone may come back, and memory is not for ever.
-    for (const key of submitted) if (!before.has(key)) submitted.delete(key)
-    if (Array.from(before.keys()).every((key) => submitted.has(key))) return
+    for (const key of submitted.keys()) if (!before.has(key)) submitted.delete(key)
+    if (Array.from(before.keys()).every((key) => submitted.has(key))) return known()
     yield* Effect.sleep(settle)
     for (const [key, { revision: _, ...payload }] of yield* look) {
       if (!before.has(key) || submitted.has(key)) continue
-      const known = yield* submit({ ...payload, key }).pipe(
-        Effect.zipLeft(Effect.logDebug(`Panda.Ingest: ${excerpt(payload.source)} was found`)),
-        Effect.as(true),
-        Effect.catchTags({
-          PandaIngestRefused: (error) =>
-            // With other settings, that is: it is the same file.
-            error.reason === "KeyReused"
-              ? Effect.succeed(true)
-              : Effect.as(Effect.logWarning(`Panda.Ingest: ${excerpt(payload.source)}: ${error.message}`), true),
-          PandaIngestUnavailable: (error) =>
-            Effect.as(Effect.logWarning(`Panda.Ingest: looks again later: ${error.message}`), false)
-        })
-      )
-      if (!known) return
-      submitted.add(key)
+      submitted.set(key, yield* submit({ ...payload, key }))
+      yield* Effect.logDebug(`Panda.Ingest: ${excerpt(payload.source)} was found`)
     }
-  }).pipe(
-    Effect.catchAll((error) => Effect.logWarning(`Panda.Ingest: could not look for files: ${error.message}`)),
+    return known()
+  })
+}
+
+/** A look that is followed by others: what goes wrong is said, and ends none of them. */
+export const tolerant = <E extends { readonly message: string }, R>(
+  scan: Effect.Effect<unknown, E | PandaIngestUnavailable, R>
+): Effect.Effect<void, never, R> =>
+  Effect.asVoid(scan).pipe(
+    Effect.catchAll((error) =>
+      Effect.logWarning(
+        `Panda.Ingest: ${
+          error instanceof PandaIngestUnavailable ? "looks again later" : "could not look for files"
+        }: ${error.message}`
+      )
+    ),
     Effect.catchAllDefect((defect) => Effect.logError("Panda.Ingest: could not look for files", defect)),
     Effect.withSpan("Panda.Ingest.watch", { captureStackTrace: false, root: true })
   )
-}
 
 /** By the schedule, by whoever has been given it among all processes of a cluster; without one, in this process. */
 export const repeatedly = <R>(

@@ -11,6 +11,19 @@ const root = fileURLToPath(new URL("..", import.meta.url))
 const folder = resolve(process.argv[2] ?? join(root, "dist/cli"))
 const file = join(folder, "effect-panda.mjs")
 
+/** Native, and so no part of a bundle: it is looked for when it is needed, beside the package. */
+const atRunTime = (name) => ({
+  name: `${name} at run time`,
+  setup: ({ onLoad, onResolve }) => {
+    onResolve({ filter: new RegExp(`^${name}$`) }, ({ namespace }) =>
+      namespace === "run-time" ? { path: name, external: true } : { path: name, namespace: "run-time" })
+    onLoad({ filter: /.*/, namespace: "run-time" }, ({ path }) => ({
+      contents: `module.exports = require(${JSON.stringify(path)})`,
+      resolveDir: root
+    }))
+  }
+})
+
 const { metafile } = await build({
   entryPoints: [join(root, "src/cli/main.ts")],
   absWorkingDir: root,
@@ -24,7 +37,8 @@ const { metafile } = await build({
   format: "esm",
   metafile: true,
   logLevel: "warning",
-  external: ["@parcel/watcher"],
+  external: ["@parcel/watcher", "pg-native"],
+  plugins: [atRunTime("better-sqlite3")],
   banner: {
     js: [
       "#!/usr/bin/env node",

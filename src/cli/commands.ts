@@ -7,6 +7,7 @@ import { doctor } from "./commands/doctor.js"
 import { emulator } from "./commands/emulator.js"
 import * as encodings from "./commands/encodings.js"
 import { help } from "./commands/help.js"
+import { ingest } from "./commands/ingest.js"
 import { login } from "./commands/login.js"
 import * as notifications from "./commands/notifications.js"
 import * as profiles from "./commands/profiles.js"
@@ -19,6 +20,7 @@ import * as webhooks from "./commands/webhooks.js"
 
 export const root: Group = group("effect-panda", "Everything that one does with Panda, from a terminal", [
   upload,
+  ingest,
   uploads.commands,
   videos.commands,
   encodings.commands,

@@ -23,6 +23,9 @@ export class UsageError extends Data.TaggedError("UsageError")<{
 /** There are no credentials, or the configuration cannot be used. */
 export class ConfigurationError extends Data.TaggedError("ConfigurationError")<{ readonly message: string }> {}
 
+/** Another process has it: the same command goes on once that has ended. */
+export class DatabaseInUse extends Data.TaggedError("DatabaseInUse")<{ readonly message: string }> {}
+
 /** All that there is to say has been said. */
 export class Ended extends Data.TaggedError("Ended")<{
   readonly code: number
@@ -40,10 +43,14 @@ export const codeOf = (error: unknown, uploading = false): number => {
   switch (error._tag as Tag) {
     case "UsageError":
     case "PandaInputError":
+    case "PandaIngestRefused":
       return codes.usage
     case "ConfigurationError":
     case "PandaAuthError":
       return codes.credentials
+    case "DatabaseInUse":
+    case "PandaIngestUnavailable":
+      return codes.resumable
     case "Ended":
       return (error as Ended).code
     default:
@@ -51,7 +58,10 @@ export const codeOf = (error: unknown, uploading = false): number => {
   }
 }
 
-type Tag = (UsageError | ConfigurationError | Ended | PandaError)["_tag"]
+type Tag =
+  | (UsageError | ConfigurationError | DatabaseInUse | Ended | PandaError)["_tag"]
+  | "PandaIngestRefused"
+  | "PandaIngestUnavailable"
 
 export const isTagged = (u: unknown): u is { readonly _tag: string } =>
   typeof u === "object" && u !== null && "_tag" in u && typeof u._tag === "string"

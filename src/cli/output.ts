@@ -53,6 +53,8 @@ export declare namespace Output {
     readonly unread: () => boolean
     /** The exit code then; 0 unless there is something to go on with. */
     unreadCode: number
+    /** Lines of the log that the command tells in words of its own. */
+    toldOtherwise: RegExp | undefined
   }
 }
 
@@ -130,7 +132,8 @@ export const make = (options: Options): Effect.Effect<Output.Service> =>
         }),
       closed: Deferred.await(closed),
       unread: () => unread,
-      unreadCode: 0
+      unreadCode: 0,
+      toldOtherwise: undefined
     }
   })
 
@@ -143,6 +146,7 @@ export const layerLogger = (output: Output.Service): Layer.Layer<never> => {
   const logger = Logger.make(({ logLevel, message }) => {
     const words = (Array.isArray(message) ? message : [message]).map(String)
     const line = inLine(words.join(": "))
+    if (!output.verbose && output.toldOtherwise?.test(line) === true) return
     if (told.has(line) && LogLevel.greaterThanEqual(logLevel, LogLevel.Info)) return
     told.add(line)
     const style = LogLevel.greaterThanEqual(logLevel, LogLevel.Warning) ? "yellow" : "dim"

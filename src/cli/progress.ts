@@ -107,6 +107,7 @@ export const block = (
   most: number,
   style: Style
 ): ReadonlyArray<string> => {
+  if (rows.length === 0 && total.files === 0) return []
   // A row stays free for the cursor.
   const room = Math.max(1, most - 1)
   if (total.files === 1) return rows.slice(0, 1).map((row) => lineOf(row, width(row.name), columns, style))
@@ -135,6 +136,8 @@ export const block = (
 }
 
 export interface Progress {
+  /** Shows the rows, where they can be drawn, until the scope closes. */
+  readonly draw: Effect.Effect<void, never, Scope.Scope>
   readonly set: (key: unknown, row: Row) => Effect.Effect<void>
   readonly remove: (key: unknown) => Effect.Effect<void>
   readonly total: (total: Total) => Effect.Effect<void>
@@ -145,15 +148,11 @@ const STEP = 10
 const SOONEST = 1000
 const LATEST = 30_000
 
-/** Shows rows until the scope closes. */
-export const make = (output: Output.Service, files: number): Effect.Effect<Progress, never, Scope.Scope> =>
-  Effect.gen(function*() {
+export const make = (output: Output.Service, files: number): Effect.Effect<Progress> =>
+  Effect.sync(() => {
     const rows = new Map<unknown, Row>()
     let total: Total = { files, done: 0, acknowledged: 0, size: 0 }
     const told = new Map<unknown, { readonly percent: number; readonly stage: Stage; readonly at: number }>()
-    if (output.draws) {
-      yield* output.draw((columns, most) => block([...rows.values()], total, columns, most, output.style.err))
-    }
     const tell = (key: unknown, row: Row) =>
       Effect.gen(function*() {
         const now = yield* Clock.currentTimeMillis
@@ -175,6 +174,11 @@ export const make = (output: Output.Service, files: number): Effect.Effect<Progr
         yield* output.note(`${row.name}: ${figures.join(", ")}`)
       })
     return {
+      draw: Effect.suspend(() =>
+        output.draws
+          ? output.draw((columns, most) => block([...rows.values()], total, columns, most, output.style.err))
+          : Effect.void
+      ),
       set: (key, row) =>
         Effect.suspend(() => {
           rows.set(key, row)

@@ -6,10 +6,10 @@ import { Effect, Layer, Redacted } from "effect"
 import * as PandaEmulator from "effect-panda/PandaEmulator"
 import { execFileSync, spawn } from "node:child_process"
 import { createHash } from "node:crypto"
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, utimesSync, writeFileSync } from "node:fs"
 import { createServer } from "node:http"
 import { tmpdir } from "node:os"
-import { join } from "node:path"
+import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
 
 export const root = fileURLToPath(new URL("../..", import.meta.url))
@@ -21,6 +21,8 @@ export const bundled = (): string => {
   if (folder === undefined) {
     const made = mkdtempSync(join(tmpdir(), "effect-panda-cli-"))
     execFileSync(process.execPath, [join(root, "scripts/bundle.mjs"), made])
+    // What is no part of the bundle is installed beside it.
+    symlinkSync(join(root, "node_modules"), join(made, "node_modules"))
     process.on("exit", () => rmSync(made, { recursive: true, force: true }))
     folder = made
   }
@@ -129,8 +131,11 @@ export const person = Effect.gen(function*() {
       run(args, { cwd: home, ...options, env: { ...account, ...folders, ...options.env } }),
     file: (name: string, size = 1_000_000) => {
       const bytes = new Uint8Array(size).map((_, i) => (i * 7 + name.length) % 251)
-      mkdirSync(home, { recursive: true })
-      writeFileSync(join(home, name), bytes)
+      const path = join(home, name)
+      mkdirSync(dirname(path), { recursive: true })
+      writeFileSync(path, bytes)
+      // Of long ago: nobody takes it for one that is still being written.
+      utimesSync(path, 1, 1)
       return createHash("sha256").update(bytes).digest("hex")
     }
   }

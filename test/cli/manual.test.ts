@@ -56,6 +56,7 @@ describe("README", { timeout: 120_000 }, () => {
     Effect.gen(function*() {
       const { env, file, home } = yield* person
       file("movie.mp4")
+      file("recordings/talk.mp4")
       cpSync(join(root, "examples/profiles.json"), join(home, "profiles.json"))
       mkdirSync(join(home, "bin"))
       symlinkSync(bundled(), join(home, "bin/effect-panda"))

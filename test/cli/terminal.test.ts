@@ -80,6 +80,21 @@ describe("on a terminal", { timeout: 120_000 }, () => {
       yield* compare(yield* until(/^exit 0$/m), `done-${columns}`)
     }).pipe(Effect.scoped, Effect.provide(emulator({ encodingTime: "300 millis" }))))
 
+  it.live.each([40, 80, 200])(
+    "of %i columns a folder is ingested, and that is interrupted",
+    (columns) =>
+      Effect.gen(function*() {
+        yield* silent(4)
+        const { env, file, home } = yield* person
+        file(join("in", "映画\u001b[2J 🎬\u202egpj.exe.mp4"))
+        const command = ["ingest", "in", "--chunk-size", "100K", "--profiles", "h264"]
+        const { press, until } = yield* terminal.open(command, { columns, cwd: home, env })
+        yield* compare(yield* until(/ 40 % /), `ingesting-${columns}`)
+        yield* press("C-c")
+        yield* compare(yield* until(/^exit 130$/m), `ingest-interrupted-${columns}`)
+      }).pipe(Effect.scoped, Effect.provide(emulator()))
+  )
+
   it.live("that has fewer rows than there are files the total stays in sight", () =>
     Effect.gen(function*() {
       const files = Array.from({ length: 12 }, (_, number) => `movie-${number}.mp4`)

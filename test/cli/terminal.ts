@@ -94,4 +94,4 @@ export const steady = (screen: string): string =>
   screen
     .replace(/[\d.]+ [KMG]?i?B\/s( *)/g, instead("SPEED"))
     .replace(/(\d+ (s|min|h) )+left( *)/g, instead("TIME left"))
-    .replace(/ in \d+ s$/gm, " in TIME")
+    .replace(/( in\s+)\d+ s$/gm, "$1TIME")

@@ -78,6 +78,7 @@ const watch = leaf({
     Effect.gen(function*() {
       const output = yield* Output
       const progress = yield* Progress.make(output, 1)
+      yield* progress.draw
       const changes = video
         ? Encodings.watchVideo(id)
         : Stream.map(Encodings.watch(id), (encoding): ReadonlyArray<Encodings.Encoding> => [encoding])

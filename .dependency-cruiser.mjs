@@ -4,6 +4,8 @@
  */
 const rooms = [
   ["internal/upload/decision"],
+  ["internal/browser/"],
+  ["browser"],
   ["internal/text/", "internal/model/", "internal/layer/", "internal/time/"],
   ["UploadState"],
   ["PandaError"],
@@ -39,6 +41,7 @@ const cli = "^src/cli/"
 const library = { path: "^src", pathNot: cli }
 const ingest = "^src/(Ingest[.]ts$|internal/ingest/)"
 const sql = "^src/(SqlUploadStore[.]ts$|internal/sql/)"
+const browser = "^src/(browser[.]ts$|browser/|internal/browser/)"
 const emulator = "^src/(PandaEmulator[.]ts$|internal/emulator/)"
 
 const forbid = (name, comment, from, to) => ({ name, comment, severity: "error", from, to })
@@ -140,6 +143,15 @@ export default {
       { path: "^src/internal/upload/decision[.]ts$" },
       {}
     ),
+    forbid(
+      "browser-alone",
+      "The uploader for pages is without Effect and without a dependency: of src it shares what decides.",
+      { path: browser },
+      { path: "^src|node_modules/", pathNot: [browser, "^src/internal/upload/decision[.]ts$"] }
+    ),
+    forbid("browser-apart", "A page's uploader is for pages.", { path: "^src", pathNot: [cli, browser] }, {
+      path: browser
+    }),
     forbid(
       "known-room",
       "A new room takes its place in the list of rooms in .dependency-cruiser.mjs.",

@@ -18,6 +18,7 @@ import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as SubscriptionRef from "effect/SubscriptionRef"
+import { BACKOFF, TIMEOUT } from "./internal/upload/decision.js"
 import * as bandwidth from "./internal/upload/bandwidth.js"
 import * as keeping from "./internal/upload/keeping.js"
 import * as mailbox from "./internal/upload/mailbox.js"
@@ -103,10 +104,10 @@ export interface Options extends SessionOptions {
  * @since 0.1.0
  * @category retrying
  */
-export const defaultRetry: Schedule.Schedule<unknown, UploadError> = Schedule.exponential("500 millis").pipe(
-  Schedule.union(Schedule.spaced("30 seconds")),
+export const defaultRetry: Schedule.Schedule<unknown, UploadError> = Schedule.exponential(BACKOFF.first).pipe(
+  Schedule.union(Schedule.spaced(BACKOFF.most)),
   Schedule.modifyDelayEffect((_, delay) => Effect.map(Random.next, (part) => Duration.times(delay, 0.5 + part / 2))),
-  Schedule.intersect(Schedule.recurs(12))
+  Schedule.intersect(Schedule.recurs(BACKOFF.times))
 )
 
 /** Bytes: more than that in a chunk, and losing one hurts. */
@@ -217,7 +218,7 @@ export const abort = (
       Effect.sync(() => {
         location = moved
       })
-    const timeout = options.stallTimeout ?? "30 seconds"
+    const timeout = options.stallTimeout ?? TIMEOUT.stall
     yield* Effect.suspend(() => UploadSession.abort(location, { timeout, onMoved })).pipe(
       Effect.retry(
         honourRetryAfter(options.retry ?? defaultRetry).pipe(
@@ -582,8 +583,8 @@ const events = (
         body: options.body ?? "bytes",
         bandwidth: shared ?? own,
         retry: options.retry ?? defaultRetry,
-        stallTimeout: Duration.decode(options.stallTimeout ?? "30 seconds"),
-        responseTimeout: Duration.decode(options.responseTimeout ?? "5 minutes"),
+        stallTimeout: Duration.decode(options.stallTimeout ?? TIMEOUT.stall),
+        responseTimeout: Duration.decode(options.responseTimeout ?? TIMEOUT.response),
         onExpired: options.onExpired ?? "fail",
         onChanged: options.onChanged ?? "fail",
         save: options.onState ?? (() => Effect.void),

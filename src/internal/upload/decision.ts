@@ -166,6 +166,27 @@ const dateOf = (text: string): number | undefined =>
  */
 export const waitOf = (own: number, asked: number): number => Math.max(own, asked + own / 2)
 
+/**
+ * How long to wait after so many failures in a row, the last of which was answered with these headers, if it was: what is
+ * our own of it is left to chance, a number from 0 to 1.
+ */
+export const delayOf = (
+  failures: number,
+  headers: Answer["headers"] | undefined,
+  chance: number,
+  now: number
+): number => {
+  const own = Math.min(BACKOFF.most, BACKOFF.first * 2 ** (failures - 1)) * chance
+  const asked = headers && retryAfterOf(headers, now)
+  return asked === undefined ? own : waitOf(own, asked)
+}
+
+/** How often failures in a row are waited for, and for how long, in milliseconds: twice as long each time. */
+export const BACKOFF = { times: 12, first: 500, most: 30_000 }
+
+/** Milliseconds in which bytes have to move, and those from the last of them to the answer. */
+export const TIMEOUT = { stall: 30_000, response: 300_000 }
+
 /** Whether bytes can be sent there, on every HTTP layer: fetch takes no URL with a name or a password in it. */
 export const isLocation = (text: string): boolean => {
   if (!/^https?:\/\//i.test(text) || !URL.canParse(text)) return false

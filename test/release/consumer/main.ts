@@ -19,6 +19,7 @@ import * as UploadSession from "effect-panda/UploadSession"
 import * as UploadSource from "effect-panda/UploadSource"
 import * as UploadState from "effect-panda/UploadState"
 import * as UploadStore from "effect-panda/UploadStore"
+import * as browser from "effect-panda/browser"
 import * as Videos from "effect-panda/Videos"
 import * as Webhook from "effect-panda/Webhook"
 
@@ -137,3 +138,11 @@ export const refuse: Layer.Layer<Encoder.Encoder> = Layer.succeed(Encoder.Encode
   preview: () => Effect.void,
   encode: ({ profile }) => new Encoder.EncoderError({ error_class: "CommandInvalid", error_message: String(profile) })
 })
+
+export const inPage = (file: File): Promise<browser.Video> => {
+  const sending = browser.upload(file, { authorize: "/panda/authorize_upload" })
+  sending.addEventListener("progress", ({ detail: { acknowledged, size } }) => {
+    document.title = `${acknowledged / size}`
+  })
+  return sending.start()
+}

@@ -15,12 +15,15 @@ const rooms = [
   ["PandaClient"],
   ["Encodings"],
   ["Clouds", "Notifications", "Profiles", "Videos"],
+  ["internal/receiving/"],
   ["Webhook"],
   ["internal/store/"],
   ["UploadStore"],
   ["internal/sql/"],
   ["SqlUploadStore"],
   ["UploadSession"],
+  ["internal/authorize/"],
+  ["Authorize"],
   ["internal/upload/"],
   ["Upload"],
   ["internal/ingest/"],
@@ -149,6 +152,14 @@ export default {
       { path: browser },
       { path: "^src|node_modules/", pathNot: [browser, "^src/internal/upload/decision[.]ts$"] }
     ),
+    forbid("authorize-hidden", "internal/authorize is the inside of Authorize.", {
+      path: "^src",
+      pathNot: ["^src/internal/authorize/", file("Authorize")]
+    }, { path: "^src/internal/authorize/" }),
+    forbid("receiving-hidden", "internal/receiving is for what others post to.", {
+      path: "^src",
+      pathNot: ["^src/internal/(receiving|authorize)/", file("Webhook", "Authorize")]
+    }, { path: "^src/internal/receiving/" }),
     forbid("browser-apart", "A page's uploader is for pages.", { path: "^src", pathNot: [cli, browser] }, {
       path: browser
     }),

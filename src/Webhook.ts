@@ -18,14 +18,15 @@ import { sha256 } from "@noble/hashes/sha2.js"
 import * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
-import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
-import type * as Tracer from "effect/Tracer"
 import * as Encodings from "./Encodings.js"
 import type { PandaClient } from "./PandaClient.js"
 import type { PandaError } from "./PandaError.js"
+import { concealUrl } from "./internal/receiving/concealUrl.js"
+import * as form from "./internal/receiving/form.js"
+import { interruptible } from "./internal/receiving/interruptible.js"
 import * as Videos from "./Videos.js"
 
 /** Names and values that are not known, in the order they came, where there are any; a name can come twice. */
@@ -411,20 +412,20 @@ export const httpApp = <E, R>(
       })
     )
 
-  const receive = Effect.gen(function*() {
+  const receive = interruptible(Effect.gen(function*() {
     const request = yield* HttpServerRequest.HttpServerRequest
     if (admits !== undefined) {
       yield* concealUrl
       if (!admits(request.url)) return yield* refuse(404, "the secret is missing or wrong")
     }
     if (request.method !== "POST") return yield* refuse(405, "it is not a POST", { allow: "POST" })
-    if (!isForm(request)) return yield* refuse(415, "it is not an urlencoded form")
-    const body = yield* read(request, bodyLimit)
+    if (!form.isForm(request)) return yield* refuse(415, "it is not an urlencoded form")
+    const body = yield* form.read(request, bodyLimit)
     if (body === "TooLong") return yield* refuse(413, `it has more than ${bodyLimit} bytes`)
     if (body === "Broken") return yield* refuse(400, "it broke off")
     const event = yield* Effect.either(decode(body.text))
     return yield* Either.isLeft(event) ? refuse(400, event.left.message) : handle(event.right)
-  })
+  }))
   return secret === undefined ? receive : HttpMiddleware.withLoggerDisabled(receive)
 }
 
@@ -459,49 +460,3 @@ const decodeSegment = (segment: string): string => {
     return segment
   }
 }
-
-/** The span in which the platform's server runs apps has the url, and so the secret, or what was nearly the secret. */
-const concealUrl = Effect.map(Effect.option(Effect.currentSpan), (current) => {
-  let span: Tracer.AnySpan | undefined = Option.getOrUndefined(current)
-  while (span?._tag === "Span") {
-    for (const name of ["url.full", "url.path", "url.query"]) {
-      if (span.kind === "server" && span.attributes.has(name)) span.attribute(name, "<redacted>")
-    }
-    span = Option.getOrUndefined(span.parent)
-  }
-})
-
-const isForm = ({ headers }: HttpServerRequest.HttpServerRequest): boolean =>
-  headers["content-type"]?.split(";")[0]!.trim().toLowerCase() === "application/x-www-form-urlencoded" &&
-  (headers["content-encoding"] ?? "identity") === "identity"
-
-/** Under Node, to leave a body unread is to break the connection before the answer: this much of one is thrown away. */
-const PATIENCE = 1024 * 1024
-
-const read = (
-  request: HttpServerRequest.HttpServerRequest,
-  limit: number
-): Effect.Effect<{ readonly text: string } | "TooLong" | "Broken"> =>
-  Effect.suspend(() => {
-    // The platform's server reads and drops what was announced.
-    if (Number(request.headers["content-length"]) > limit) return Effect.succeed("TooLong" as const)
-    const decoder = new TextDecoder()
-    let size = 0
-    let text = ""
-    let broken = false
-    return request.stream.pipe(
-      // Kept out of the stream: the fiber that runs it would log its failure, and with it the url.
-      Stream.catchAll(() => {
-        broken = true
-        return Stream.empty
-      }),
-      Stream.runForEachWhile((bytes) =>
-        Effect.sync(() => {
-          size += bytes.length
-          text = size > limit ? "" : text + decoder.decode(bytes, { stream: true })
-          return size <= limit + PATIENCE
-        })
-      ),
-      Effect.map(() => size > limit ? "TooLong" : broken ? "Broken" : { text: text + decoder.decode() })
-    )
-  })

@@ -313,6 +313,16 @@ describe("httpApp", () => {
       assert.deepStrictEqual(events[1], { _tag: "Unknown", event: "new", fields: [["event", "new"]] })
     }))
 
+  it.effect("answers as soon as what its handler asks Panda is answered", () =>
+    Effect.gen(function*() {
+      const { videos } = yield* PandaEmulator.PandaEmulator
+      const [video] = yield* videos
+      const app = Webhook.httpApp(Webhook.fetch)
+      // The clock stands still: no timer runs out.
+      const { status } = yield* ask(app, { body: `event=video-encoded&video_id=${String(video!["id"])}` })
+      assert.strictEqual(status, 200)
+    }).pipe(Effect.provide(PandaEmulator.layerTest({ videos: 1 }))))
+
   const long = `event=x&a=${"b".repeat(64 * 1024)}`
   const refusals: ReadonlyArray<[what: string, status: number, request: Parameters<typeof ask>[1]]> = [
     ["a GET", 405, { method: "GET", body: null }],

@@ -3,6 +3,7 @@ import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import { assert, describe, it } from "@effect/vitest"
 import * as effect from "effect"
 import * as panda from "effect-panda"
+import * as Authorize from "effect-panda/Authorize"
 import * as Ingest from "effect-panda/Ingest"
 import * as PandaEmulator from "effect-panda/PandaEmulator"
 import * as SqlUploadStore from "effect-panda/SqlUploadStore"
@@ -99,6 +100,7 @@ describe("README words", () => {
       ...panda,
       FetchHttpClient,
       NodeHttpClient,
+      Authorize,
       Ingest,
       PandaEmulator,
       SqlUploadStore
@@ -116,7 +118,7 @@ describe("README words", () => {
 
   it("has a row for each error", () => {
     const rows = Array.from(prose.matchAll(/^\| `(Panda\w+)` \|/gm), (match) => match[1]!)
-    const tags = [panda.PandaError, panda.Webhook].flatMap((room) =>
+    const tags = [panda.PandaError, panda.Webhook, Authorize].flatMap((room) =>
       Object.values(room).flatMap((value) => typeof value === "function" && "_tag" in value ? [value._tag] : [])
     )
     assert.includeMembers(tags, panda.PandaError.UploadError.members.map((error) => error._tag))

@@ -63,12 +63,12 @@ export const xhrTo = (server: Server) =>
       this.#over = true
     }
 
-    async #exchange(body: Blob | string | null) {
+    async #exchange(body: Blob | string | null): Promise<void> {
       if (body instanceof Blob) {
         // As browsers do with what they cannot read: they tell of a broken connection.
         const bytes = await body.arrayBuffer().catch(() => undefined)
         if (this.#over) return
-        if (bytes === undefined) return this.dispatchEvent(new Event("error"))
+        if (bytes === undefined) return void this.dispatchEvent(new Event("error"))
         this.upload.dispatchEvent(progress(bytes.byteLength / 2))
         if (this.#over) return
         this.upload.dispatchEvent(progress(bytes.byteLength))
@@ -83,7 +83,7 @@ export const xhrTo = (server: Server) =>
         withCredentials
       })
       if (this.#over || behaviour === "silent") return
-      if (behaviour === "broken") return this.dispatchEvent(new Event("error"))
+      if (behaviour === "broken") return void this.dispatchEvent(new Event("error"))
       this.status = behaviour.status
       this.#answered = behaviour.headers ?? {}
       this.responseText = behaviour.text ?? ""

@@ -524,30 +524,54 @@ describe("what is wrong with the file", () => {
 })
 
 describe("what is wrong with the page's server", () => {
-  const cases: ReadonlyArray<readonly [string, Behaviour, Code, string?]> = [
-    ["a page", { status: 200, text: "<!doctype html><title>Sign in</title>" }, "AuthorizeNoJson"],
-    ["nothing", { status: 200 }, "AuthorizeEmpty"],
-    ["nothing at all", "broken", "AuthorizeUnreachable"],
-    ["401", { status: 401, text: "<html>" }, "AuthorizeDenied"],
-    ["403 and why", { status: 403, text: `{"message":"Your\\nplan is over"}` }, "AuthorizeDenied", "Your plan is over"],
-    ["422 and why", { status: 422, text: `{"error":"no"}` }, "AuthorizeRefused", "no"],
-    ["404", { status: 404, text: "<html>" }, "AuthorizeRefused", "404"],
-    ["an error in 200", { status: 200, text: `{"error":"TooMany","message":"enough"}` }, "AuthorizeRefused", "enough"],
-    ["500", { status: 500, text: "<html>" }, "AuthorizeFailed", "500"],
-    ["null", { status: 200, text: "null" }, "AuthorizeInvalid"],
-    ["JSON without it", { status: 200, text: `{"url":"http://x/"}` }, "AuthorizeInvalid"],
-    ["a number for it", { status: 200, text: `{"upload_url":7}` }, "AuthorizeInvalid"],
-    ...["javascript:alert(1)", "data:,x", "ftp://vm/x", "file:///etc/passwd", "http://a:b@vm/", "http://["].map((url) =>
-      [url, { status: 200, text: JSON.stringify({ upload_url: url }) }, "LocationRefused"] as const
-    ),
-    ["a place to tell that is none", {
-      status: 200,
-      text: JSON.stringify({ upload_url: "http://vm/x", postprocess_url: "javascript:alert(1)" })
-    }, "AuthorizeInvalid"]
+  interface Case {
+    readonly what: string
+    readonly answer: Behaviour
+    readonly code: Code
+    readonly words?: string
+  }
+  const cases: ReadonlyArray<Case> = [
+    { what: "a page", answer: { status: 200, text: "<!doctype html><title>Sign in</title>" }, code: "AuthorizeNoJson" },
+    { what: "nothing", answer: { status: 200 }, code: "AuthorizeEmpty" },
+    { what: "nothing at all", answer: "broken", code: "AuthorizeUnreachable" },
+    { what: "401", answer: { status: 401, text: "<html>" }, code: "AuthorizeDenied" },
+    {
+      what: "403 and why",
+      answer: { status: 403, text: `{"message":"Your\\nplan is over"}` },
+      code: "AuthorizeDenied",
+      words: "Your plan is over"
+    },
+    { what: "422 and why", answer: { status: 422, text: `{"error":"no"}` }, code: "AuthorizeRefused", words: "no" },
+    { what: "404", answer: { status: 404, text: "<html>" }, code: "AuthorizeRefused", words: "404" },
+    {
+      what: "an error in 200",
+      answer: { status: 200, text: `{"error":"TooMany","message":"enough"}` },
+      code: "AuthorizeRefused",
+      words: "enough"
+    },
+    { what: "500", answer: { status: 500, text: "<html>" }, code: "AuthorizeFailed", words: "500" },
+    { what: "null", answer: { status: 200, text: "null" }, code: "AuthorizeInvalid" },
+    { what: "JSON without it", answer: { status: 200, text: `{"url":"http://x/"}` }, code: "AuthorizeInvalid" },
+    { what: "a number for it", answer: { status: 200, text: `{"upload_url":7}` }, code: "AuthorizeInvalid" },
+    ...["javascript:alert(1)", "data:,x", "ftp://vm/x", "file:///etc/passwd", "http://a:b@vm/", "http://["].map((
+      url
+    ): Case => ({
+      what: url,
+      answer: { status: 200, text: JSON.stringify({ upload_url: url }) },
+      code: "LocationRefused"
+    })),
+    {
+      what: "a place to tell that is none",
+      answer: {
+        status: 200,
+        text: JSON.stringify({ upload_url: "http://vm/x", postprocess_url: "javascript:alert(1)" })
+      },
+      code: "AuthorizeInvalid"
+    }
   ]
-  it.each(cases)("%s", async (_, behaviour, code, words = "") => {
+  it.each(cases)("$what", async ({ answer, code, words = "" }) => {
     const { authorize, requests } = await start()
-    authorize(() => behaviour)
+    authorize(() => answer)
     const failure = await failureOf(upload(fileOf(), { authorize: AUTHORIZE }).start())
     assert.strictEqual(failure.code, code)
     assert.include(failure.message, words)

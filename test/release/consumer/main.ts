@@ -19,6 +19,7 @@ import * as UploadSession from "effect-panda/UploadSession"
 import * as UploadSource from "effect-panda/UploadSource"
 import * as UploadState from "effect-panda/UploadState"
 import * as UploadStore from "effect-panda/UploadStore"
+import * as Authorize from "effect-panda/Authorize"
 import * as browser from "effect-panda/browser"
 import * as Videos from "effect-panda/Videos"
 import * as Webhook from "effect-panda/Webhook"
@@ -146,3 +147,12 @@ export const inPage = (file: File): Promise<browser.Video> => {
   })
   return sending.start()
 }
+
+export const authorize = Authorize.httpApp({
+  decide: ({ filename }) =>
+    filename.endsWith(".mp4") ? Effect.succeed({ profiles: ["h264"] }) : Authorize.deny("Films only", 415)
+})
+
+export const proxied = Authorize.proxy({ url: "/panda/upload", secret: Redacted.make("secret") }).pipe(
+  Effect.map((proxy) => Authorize.httpApp({ proxy, decide: () => Effect.succeed({}) }))
+)

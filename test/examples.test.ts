@@ -16,6 +16,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { build, bundle } from "./esbuild.js"
+import * as HttpProxy from "./httpProxy.js"
 import { patience } from "./patience.js"
 
 await import("../examples/testing.test.js")
@@ -428,6 +429,13 @@ describe.concurrent("examples", () => {
     Effect.gen(function*() {
       const out = yield* run("raw-request")
       assert.match(out, /^2 of 3 videos\n\{.*"video_encoded":true.*\}\n404 application\/json.*\n$/)
+    }).pipe(Effect.provide(emulator({ videos: 3 }))))
+
+  it.scopedLive("proxy, which it goes through", () =>
+    Effect.gen(function*() {
+      const { port, seen } = yield* HttpProxy.make
+      assert.strictEqual(yield* run("proxy", { env: { HTTP_PROXY: `http://127.0.0.1:${port}` } }), "3 videos\n")
+      assert.isAbove(seen.length, 0)
     }).pipe(Effect.provide(emulator({ videos: 3 }))))
 
   it.scopedLive("trace, of an upload to Panda", () =>

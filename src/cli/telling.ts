@@ -143,6 +143,8 @@ export const make = (
           case "Resumed":
           case "Restarted": {
             const { acknowledged, fingerprint: { size } } = event.state
+            // It may have waited for its turn.
+            if (task.row.stage === "starting") task.began = yield* Clock.currentTimeMillis
             yield* output.note(about(task, beginning(event)))
             yield* show(task, { stage: "sending", acknowledged, size })
             break

@@ -5,12 +5,12 @@ import * as PandaEmulator from "effect-panda/PandaEmulator"
 import { Fault } from "effect-panda/PandaEmulator"
 import { chmodSync, readFileSync, statSync, writeFileSync } from "node:fs"
 import { createServer } from "node:http"
-import { connect } from "node:net"
 import { join } from "node:path"
 import manifest from "../../package.json" with { type: "json" }
 import { read } from "../../src/cli/commandLine.js"
 import { root } from "../../src/cli/commands.js"
 import { codeOf } from "../../src/cli/exit.js"
+import * as HttpProxy from "../httpProxy.js"
 import { emulator, lines, objects, person, run, temporary } from "./command.js"
 
 const nobody = Object.fromEntries(
@@ -23,33 +23,6 @@ const freePort = Effect.async<number>((resume) => {
     server.close(() => resume(Effect.succeed(typeof address === "object" && address !== null ? address.port : 0)))
   })
 })
-
-/** A proxy that notes whom it was asked to connect to. */
-const proxy = Effect.acquireRelease(
-  Effect.async<{ readonly port: number; readonly seen: Array<string>; readonly close: () => void }>((resume) => {
-    const seen: Array<string> = []
-    const server = createServer((request, response) => {
-      seen.push(request.url!)
-      response.writeHead(501).end()
-    })
-    server.on("connect", (request, client) => {
-      seen.push(request.url!)
-      const { hostname, port } = new URL(`http://${request.url}`)
-      const upstream = connect(Number(port), hostname, () => {
-        client.write("HTTP/1.1 200 Connection Established\r\n\r\n")
-        upstream.pipe(client)
-        client.pipe(upstream)
-      })
-      for (const socket of [client, upstream]) socket.on("error", () => socket.destroy())
-    })
-    server.listen(0, "127.0.0.1", () => {
-      const address = server.address()
-      const port = typeof address === "object" && address !== null ? address.port : 0
-      resume(Effect.succeed({ port, seen, close: () => server.closeAllConnections() }))
-    })
-  }),
-  ({ close }) => Effect.sync(close)
-)
 
 const refused: ReadonlyArray<readonly [args: ReadonlyArray<string>, message: RegExp]> = [
   [["upload", "--bogus", "a.mp4"], /^--bogus is not a flag of upload$/],
@@ -305,7 +278,7 @@ describe("command line", { timeout: 120_000 }, () => {
   it.scopedLive("goes through the proxy that the environment names, but not to where it need not", () =>
     Effect.gen(function*() {
       const { run } = yield* person
-      const { port, seen } = yield* proxy
+      const { port, seen } = yield* HttpProxy.make
       const env = { HTTP_PROXY: `http://127.0.0.1:${port}` }
       const through = yield* run(["videos", "list"], { env })
       assert.strictEqual(through.code, 0, through.err)

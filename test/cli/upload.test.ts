@@ -1,11 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Schema } from "effect"
+import { Effect, Fiber, Schedule, Schema } from "effect"
 import * as PandaEmulator from "effect-panda/PandaEmulator"
 import { Fault } from "effect-panda/PandaEmulator"
-import { chmodSync, mkdirSync, readdirSync, writeFileSync } from "node:fs"
+import { chmodSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { Event } from "../../src/cli/json.js"
-import { emulator, lines, objects, person } from "./command.js"
+import { bundled, emulator, lines, objects, person } from "./command.js"
 
 const slow = (panda: PandaEmulator.PandaEmulator.Service) =>
   panda.inject({ route: "chunk", fault: Fault.delay("100 millis"), times: Infinity })
@@ -125,13 +125,18 @@ describe("upload", { timeout: 120_000 }, () => {
       file("good.mp4")
       file("empty.mp4", 0)
       mkdirSync(join(home, "folder"))
-      const { code, err, out } = yield* run(["upload", "good.mp4", "missing.mp4", "folder", "empty.mp4"])
+      // Root may read whatever has a content.
+      symlinkSync("loop.mp4", join(home, "loop.mp4"))
+      const files = ["good.mp4", "missing.mp4", "folder", "empty.mp4", "loop.mp4", "/dev/null"]
+      const { code, err, out } = yield* run(["upload", ...files])
       assert.strictEqual(code, 2)
       assert.strictEqual(out, "")
       assert.deepStrictEqual(lines(err), [
         `effect-panda: ${home}/missing.mp4 does not exist`,
         `${home}/folder is a folder: name its files`,
-        `${home}/empty.mp4 is empty`
+        `${home}/empty.mp4 is empty`,
+        `${home}/loop.mp4 cannot be read (BadResource)`,
+        "/dev/null is no regular file but a CharacterDevice: pipe it into effect-panda upload - --size BYTES"
       ])
       assert.strictEqual((yield* panda.requests).length, 0)
     }).pipe(Effect.provide(emulator())))
@@ -149,6 +154,51 @@ describe("upload", { timeout: 120_000 }, () => {
       yield* panda.inject({ route: "chunk", fault: Fault.status(403) })
       file("c.mp4")
       assert.strictEqual((yield* run(["upload", "c.mp4"])).code, 1)
+    }).pipe(Effect.provide(emulator())))
+
+  it.scopedLive("ends with 5 after an outage, and the same command goes on", () =>
+    Effect.gen(function*() {
+      const panda = yield* PandaEmulator.PandaEmulator
+      const { file, run } = yield* person
+      const hash = file("movie.mp4")
+      yield* panda.inject({ route: "chunk", fault: Fault.status(503), skip: 3, times: 13 })
+      const program = [process.execPath, "--import", join(import.meta.dirname, "fast.mjs"), bundled()]
+      const command = ["upload", "movie.mp4", "--chunk-size", "100K"]
+      const first = yield* run([...command, "--json"], { program })
+      assert.strictEqual(first.code, 5, first.err)
+      assert.match(first.err, /^Failed: .*gave up after 13 failures/m)
+      assert.match(first.err, /^To go on: effect-panda upload movie\.mp4 --chunk-size 100K --json$/m)
+      const last = objects(first.out).at(-1)!
+      assert.deepInclude(last, { type: "error", exit: 5 })
+      assert.deepInclude(last["error"], { tag: "PandaUploadStalled", reason: "RetriesExhausted" })
+      const second = yield* run(command)
+      assert.strictEqual(second.code, 0, second.err)
+      assert.match(second.err, /^Resuming movie\.mp4 at 300\.0 KiB .*\(byte 307200\)$/m)
+      const sessions = yield* panda.sessions
+      assert.lengthOf(sessions, 1)
+      assert.deepInclude(sessions[0], { sha256: hash, receivedTwice: 0 })
+    }).pipe(Effect.provide(emulator())))
+
+  it.scopedLive("waits, and says so, while another has the file, and goes on when that ends", () =>
+    Effect.gen(function*() {
+      const panda = yield* PandaEmulator.PandaEmulator
+      const { file, run } = yield* person
+      const hash = file("movie.mp4", 3_000_000)
+      yield* slow(panda)
+      const command = ["upload", "movie.mp4", "--chunk-size", "100K"]
+      const first = yield* Effect.fork(run(command, { signal: [/[5-9]\d %/, "SIGINT"] }))
+      yield* Effect.retry(
+        Effect.filterOrFail(panda.sessions, ([session]) => (session?.acknowledged ?? 0) > 0),
+        Schedule.intersect(Schedule.spaced("50 millis"), Schedule.recurs(600))
+      )
+      const second = yield* run(command)
+      assert.strictEqual(second.code, 0, second.err)
+      assert.match(second.err, /^The same upload is under way elsewhere; waiting for it$/m)
+      assert.match(second.err, /^Resuming movie\.mp4 at /m)
+      assert.strictEqual((yield* Fiber.join(first)).code, 130)
+      const sessions = yield* panda.sessions
+      assert.lengthOf(sessions, 1)
+      assert.deepInclude(sessions[0], { sha256: hash, receivedTwice: 0 })
     }).pipe(Effect.provide(emulator())))
 
   it.scopedLive("reads standard input, whose size it has to be told", () =>

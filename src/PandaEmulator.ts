@@ -9,8 +9,13 @@
  * which is a function of the clock; uploaded bytes are hashed, not kept. Webhooks go to an `HttpApp` in memory, or
  * through an `HttpClient`. Everything it was asked, everything it told and everything it holds can be inspected.
  *
+ * With a folder it is a Panda of your own: it keeps what it gets, serves it, and begins where it ended; with an `Encoder`
+ * beside it encodings are really made (`layerFolder`).
+ *
  * @since 0.1.0
  */
+import type { PlatformError } from "@effect/platform/Error"
+import * as FileSystem from "@effect/platform/FileSystem"
 import type * as HttpApp from "@effect/platform/HttpApp"
 import * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpServer from "@effect/platform/HttpServer"
@@ -18,18 +23,26 @@ import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as ExecutionStrategy from "effect/ExecutionStrategy"
+import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import type * as Schedule from "effect/Schedule"
-import type * as Scope from "effect/Scope"
+import * as Schema from "effect/Schema"
+import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Credentials from "./Credentials.js"
+import * as Encoder from "./Encoder.js"
+import * as Addresses from "./internal/emulator/addresses.js"
 import type { Request } from "./internal/emulator/exchange.js"
 import type * as Faults from "./internal/emulator/faults.js"
 import * as Memory from "./internal/emulator/memoryHttpClient.js"
 import * as Port from "./internal/emulator/portHttpApp.js"
 import * as Server from "./internal/emulator/server.js"
 import * as Sessions from "./internal/emulator/sessions.js"
+import * as Storage from "./internal/emulator/storage.js"
+import * as Studio from "./internal/emulator/studio.js"
 import * as Webhooks from "./internal/emulator/webhooks.js"
 import * as World from "./internal/emulator/world.js"
 import * as PandaClient from "./PandaClient.js"
@@ -75,6 +88,44 @@ export interface Options {
   /** How many requests, deliveries and rules are kept for inspection: the last 10,000 of each by default. */
   readonly recorded?: number | undefined
 }
+
+/**
+ * What an emulator with a folder is set up with besides. All of it is optional.
+ *
+ * @since 0.2.0
+ * @category models
+ */
+export interface FolderOptions extends Options {
+  /**
+   * Whether a `source_url` or a `watermark_url` may lead to this machine or to a private network; it may not by default.
+   * An address is known by itself. What a name leads to only the `HttpClient` sees: one for a Panda that others may use
+   * has to refuse, when it connects, what is not a public address (`isPublicAddress`).
+   */
+  readonly privateSources?: boolean | undefined
+}
+
+/**
+ * The folder of an emulator cannot be used: it was written by another version, or its journal is damaged.
+ *
+ * @since 0.2.0
+ * @category errors
+ */
+export class EmulatorFolderError extends Schema.TaggedError<EmulatorFolderError>()("EmulatorFolderError", {
+  reason: Schema.String
+}) {
+  override get message(): string {
+    return this.reason
+  }
+}
+
+/**
+ * Whether a text is an address, of IPv4 or IPv6, that everyone may reach: not one of this machine, of a private network,
+ * of a link, or of the services within a cloud. What is not an address is not a public one.
+ *
+ * @since 0.2.0
+ * @category predicates
+ */
+export const isPublicAddress = (text: string): boolean => Addresses.isPublicAddress(text)
 
 /**
  * An incremental hash, such as those of `node:crypto` and `@noble/hashes`. `digest` is called once, at the end, and gives
@@ -474,7 +525,15 @@ const millisOf = (skew: Duration.DurationInput): number => typeof skew === "numb
 export const make = (options?: Options): Effect.Effect<PandaEmulator.Service> =>
   Effect.map(build(options), ({ service }) => service)
 
-const build = (options: Options = {}) =>
+/** What an emulator with a folder has besides. */
+interface Folder extends Omit<Studio.Studio, "storage"> {
+  readonly open: Effect.Effect<Storage.Storage, PlatformError>
+  readonly scope: Scope.Scope
+}
+
+const build = (options: Options = {}) => Effect.orDie(buildWith(options, undefined))
+
+const buildWith = (options: Options, folder: Folder | undefined) =>
   Effect.gen(function*() {
     const keys = {
       accessKey: options.accessKey ?? "emulated-access-key",
@@ -493,13 +552,27 @@ const build = (options: Options = {}) =>
       hash: options.hash ?? Sessions.nobleHash,
       keepBytes: options.keepBytes ?? false,
       partialChunks: options.partialChunks ?? "keep",
-      recorded: options.recorded ?? 10_000
+      recorded: options.recorded ?? 10_000,
+      encoder: folder?.encoder
     }
-    const fresh = Effect.map(Clock.currentTimeMillis, (now) => Server.makeState(settings, now))
-    let state = yield* fresh
+
+    /** A state, and what goes on behind it until the scope closes. */
+    const fresh = Effect.gen(function*() {
+      const now = yield* Clock.currentTimeMillis
+      if (folder === undefined) return { state: Server.makeState(settings, now), scope: undefined }
+      const storage = yield* folder.open
+      const state = Server.makeState(settings, now, storage)
+      const scope = yield* Scope.fork(folder.scope, ExecutionStrategy.sequential)
+      yield* Scope.extend(Studio.open(state, settings, { ...folder, storage }), scope)
+      return { state, scope }
+    })
+    let { scope, state } = yield* fresh
 
     const handle = (request: Request) => Effect.suspend(() => Server.handle(state, settings, request))
     const now = Effect.suspend(() => Server.serverTime(state))
+    /** What is done from within is kept like what is asked from without, as far as it can be. */
+    const kept = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+      Effect.zipLeft(effect, Effect.suspend(() => Effect.ignore(state.keep)))
     const all = <A>(
       of: (cloud: World.Cloud) => ReadonlyMap<string, A>,
       show: (a: A, now: number) => WireRecord
@@ -509,7 +582,7 @@ const build = (options: Options = {}) =>
           [...of(cloud).values()].reverse().map((a) => show(a, now))
         ))
 
-    const port = Port.make(handle)
+    const port = Port.make(handle, () => state.storage)
     const service: PandaEmulator.Service = {
       ...keys,
       cloudId,
@@ -538,24 +611,24 @@ const build = (options: Options = {}) =>
       videos: all((cloud) => cloud.videos, World.showVideo),
       encodings: all((cloud) => cloud.encodings, World.showEncoding),
       profiles: all((cloud) => cloud.profiles, World.showProfile),
-      clouds: Effect.sync(() => [...state.world.clouds.values()].reverse().map(World.showCloud)),
+      clouds: Effect.sync(() => [...state.world.clouds.values()].reverse().map((cloud) => World.showCloud(cloud))),
       notifications: Effect.sync(() => state.world.main.notifications),
       addVideo: (attributes = {}) =>
-        Effect.map(now, (now) => {
+        kept(Effect.map(now, (now) => {
           const filename = attributes["original_filename"]
           const source = { filename: typeof filename === "string" ? filename : "movie.mp4" }
           state.outbox.changed.unsafeOpen()
           return World.showVideo(state.world.addVideo(state.world.main, now, source, attributes), now)
-        }),
+        })),
       addProfile: (attributes) =>
-        Effect.map(now, (now) => World.showProfile(state.world.addProfile(state.world.main, now, attributes))),
+        kept(Effect.map(now, (now) => World.showProfile(state.world.addProfile(state.world.main, now, attributes)))),
       failProfile: (name, failure) =>
         Effect.sync(() => {
           if (failure === undefined) state.world.failing.delete(name)
           else state.world.failing.set(name, failure)
         }),
       failVideo: (id, failure) =>
-        Effect.flatMap(now, (now) => {
+        kept(Effect.flatMap(now, (now) => {
           for (const cloud of state.world.clouds.values()) {
             const video = cloud.videos.get(id)
             if (video === undefined) continue
@@ -563,14 +636,17 @@ const build = (options: Options = {}) =>
             return state.outbox.changed.open
           }
           return Effect.dieMessage(`There is no video ${id}: give the id of one`)
-        }),
+        })),
       expireSession: (id, status = 404) =>
         Effect.suspend(() => {
           const session = state.sessions.sessions.find((session) => session.id === id)
           if (session === undefined) {
             return Effect.dieMessage("There is no upload session with that id: give that of one")
           }
-          return Effect.sync(() => Sessions.expire(session, status))
+          return kept(Effect.sync(() => {
+            Sessions.expire(session, status)
+            state.sessions.touch(session)
+          }))
         }),
       restoreSession: ({ acknowledged, fingerprint, id, location, name, options }, bytes) =>
         Effect.suspend(() => {
@@ -590,17 +666,22 @@ const build = (options: Options = {}) =>
               )
           })
           session.acknowledged = acknowledged
-          return Stream.runForEach(
-            bytes,
-            (bytes) => Effect.sync(() => state.sessions.store(session, session.stored, bytes))
-          )
+          return kept(Stream.runForEach(bytes, (bytes) =>
+            Effect.suspend(() => {
+              state.sessions.store(session, session.stored, bytes)
+              return state.sessions.relief(session) ?? Effect.void
+            })))
         }),
       deliver: <E, R>(receiver: HttpClient.HttpClient | HttpApp.Default<E, R>, options: DeliverOptions = {}) =>
         Effect.flatMap(Webhooks.sender(receiver), (send) => Webhooks.deliver(() => state, send, options)),
       deliveries: Effect.sync(() => state.outbox.deliveries.last().map((delivery) => ({ ...delivery }))),
-      reset: Effect.map(fresh, (fresh) => {
-        const { changed } = state.outbox
-        state = fresh
+      reset: Effect.gen(function*() {
+        const { outbox: { changed }, storage } = state
+        if (scope !== undefined) yield* Scope.close(scope, Exit.void)
+        if (storage !== undefined) yield* Effect.orDie(storage.clear)
+        const next = yield* Effect.orDie(fresh)
+        scope = next.scope
+        state = next.state
         changed.unsafeOpen()
       })
     }
@@ -630,6 +711,62 @@ export const layerServer = (options?: Options): Layer.Layer<PandaEmulator, never
     PandaEmulator,
     Effect.gen(function*() {
       const { hangUp, service } = yield* build(options)
+      yield* Effect.addFinalizer(() => hangUp)
+      yield* HttpServer.serveEffect(service.httpApp)
+      return service
+    })
+  )
+
+/**
+ * A Panda of your own, on whichever port the given `HttpServer` listens to. Everything that it gets and makes is kept in
+ * the folder, laid out by `path_format` (contract 9), and served from the port, with ranges: the urls of videos,
+ * encodings and screenshots open and play. A `source_url` is really fetched, through the given `HttpClient`.
+ *
+ * What was answered is on the disk before: after a crash the emulator goes on with the same folder, with the sessions of
+ * uploads at the byte that was acknowledged. Only one may use a folder at a time. When a disk is full, what comes is
+ * refused with 507, and what is there stays whole.
+ *
+ * With an `Encoder` among what is provided, sources are looked into, and encodings are really made; those that were not
+ * finished when it ended are made anew. Without one they advance with the clock, and no files come of them.
+ *
+ * @example
+ * import { FetchHttpClient } from "@effect/platform"
+ * import { NodeContext, NodeHttpServer } from "@effect/platform-node"
+ * import { Layer } from "effect"
+ * import * as Encoder from "effect-panda/Encoder"
+ * import * as PandaEmulator from "effect-panda/PandaEmulator"
+ * import { createServer } from "node:http"
+ *
+ * const Panda = PandaEmulator.layerFolder("panda").pipe(
+ *   Layer.provide(Encoder.layerFfmpeg({ concurrency: 4 })),
+ *   Layer.provide(NodeHttpServer.layer(() => createServer(), { port: 8080, host: "127.0.0.1" })),
+ *   Layer.provide(FetchHttpClient.layer),
+ *   Layer.provide(NodeContext.layer)
+ * )
+ *
+ * @since 0.2.0
+ * @category layers
+ */
+export const layerFolder = (
+  folder: string,
+  options: FolderOptions = {}
+): Layer.Layer<
+  PandaEmulator,
+  EmulatorFolderError | PlatformError,
+  HttpServer.HttpServer | HttpClient.HttpClient | FileSystem.FileSystem
+> =>
+  Layer.scoped(
+    PandaEmulator,
+    Effect.gen(function*() {
+      const fs = yield* FileSystem.FileSystem
+      const { hangUp, service } = yield* buildWith(options, {
+        encoder: Option.getOrUndefined(yield* Effect.serviceOption(Encoder.Encoder)),
+        fetching: { client: yield* HttpClient.HttpClient, allowPrivate: options.privateSources ?? false },
+        open: Storage.makeStorage(fs, folder),
+        scope: yield* Effect.scope
+      }).pipe(
+        Effect.mapError((error) => typeof error === "string" ? new EmulatorFolderError({ reason: error }) : error)
+      )
       yield* Effect.addFinalizer(() => hangUp)
       yield* HttpServer.serveEffect(service.httpApp)
       return service

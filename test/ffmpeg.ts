@@ -3,11 +3,12 @@ import * as NodeContext from "@effect/platform-node/NodeContext"
 import { it } from "@effect/vitest"
 import { Effect, Layer, type Scope } from "effect"
 import * as Encoder from "effect-panda/Encoder"
-import { execFileSync } from "node:child_process"
+import { execFile, execFileSync } from "node:child_process"
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
+import { promisify } from "node:util"
 
 const runs = (program: string): boolean => {
   try {
@@ -18,7 +19,7 @@ const runs = (program: string): boolean => {
   }
 }
 
-const installed = runs("ffmpeg") && runs("ffprobe")
+export const installed = runs("ffmpeg") && runs("ffprobe")
 
 if (!installed) {
   console.warn("Tests with ffmpeg do not run here: install it (apt-get install -y ffmpeg), then run them again")
@@ -27,14 +28,22 @@ if (!installed) {
 /** 4 seconds of 320x180 at 24 frames, h264 and aac. */
 export const sample = fileURLToPath(new URL("./fixtures/panda.mp4", import.meta.url))
 
+interface Probed {
+  readonly streams: ReadonlyArray<Readonly<Record<string, string | number>>>
+  readonly format: Readonly<Record<string, string>>
+}
+
+const probing = ["-v", "error", "-of", "json", "-show_format", "-show_streams"]
+
 /** What ffprobe itself says of a file. */
 export const probe = (path: string) =>
-  JSON.parse(
-    execFileSync("ffprobe", ["-v", "error", "-of", "json", "-show_format", "-show_streams", path], { encoding: "utf8" })
-  ) as {
-    readonly streams: ReadonlyArray<Readonly<Record<string, string | number>>>
-    readonly format: Readonly<Record<string, string>>
-  }
+  JSON.parse(execFileSync("ffprobe", [...probing, path], { encoding: "utf8" })) as Probed
+
+/** The same of what is behind an url, which may be one of this process. */
+export const probeUrl = (url: string) =>
+  Effect.promise(() => promisify(execFile)("ffprobe", [...probing, url])).pipe(
+    Effect.map(({ stdout }) => JSON.parse(stdout) as Probed)
+  )
 
 /** Makes a file out of nothing, by words for ffmpeg. */
 export const synthesize = (path: string, words: string): string => {

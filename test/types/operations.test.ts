@@ -128,6 +128,11 @@ describe("operations", () => {
         make: Effect.Effect<PandaEmulator.PandaEmulator.Service>
         layer: Layer.Layer<PandaEmulator.PandaEmulator | HttpClient.HttpClient>
         layerServer: Layer.Layer<PandaEmulator.PandaEmulator, never, HttpServer.HttpServer>
+        layerFolder: Layer.Layer<
+          PandaEmulator.PandaEmulator,
+          PandaEmulator.EmulatorFolderError | PlatformError,
+          HttpServer.HttpServer | HttpClient.HttpClient | FileSystem.FileSystem
+        >
         layerTest: Layer.Layer<
           PandaEmulator.PandaEmulator | HttpClient.HttpClient | Credentials.Credentials | PandaClient.PandaClient
         >

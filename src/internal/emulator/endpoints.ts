@@ -5,6 +5,7 @@ import * as Effect from "effect/Effect"
 import { type Answer, badRequest, json, missing, notFound, refusal } from "./exchange.js"
 import { flag, type Parameters, textOf } from "./parameters.js"
 import { attributesOf, preset } from "./presets.js"
+import { notAKey, notAName } from "./storage.js"
 import {
   type Cloud,
   type Encoding,
@@ -24,6 +25,8 @@ import {
 export interface ReceivedFile {
   readonly filename: string
   readonly size: number
+  /** What it is called until it finds its place, if it is kept. */
+  readonly incoming?: string | undefined
 }
 
 /** What an upload session keeps until its video is made. */
@@ -45,6 +48,10 @@ export interface Call {
   readonly now: number
   readonly fileSizeLimit: number
   readonly openSession: (order: UploadOrder) => { readonly id: string; readonly location: string }
+  /** Where buckets are, if files are kept. */
+  readonly base: string | undefined
+  /** Why a profile cannot be one, where encodings are really made. */
+  readonly refusesProfile: (attributes: Readonly<Record<string, unknown>>) => string | undefined
 }
 
 type Handled<A = Answer> = Effect.Effect<A, Answer>
@@ -127,13 +134,18 @@ const encodingsPage = (call: Call, fixed: (encoding: Encoding) => boolean = () =
 
 const pathFormat = (call: Call): Handled<string | undefined> => {
   const format = given(call, "path_format")
-  return Effect.as(
-    check(
-      format === undefined || /:id(?![a-z_])/.test(format),
-      () => badRequest("path_format must contain :id")
-    ),
-    format
-  )
+  const wrong = format === undefined ? undefined : notAKey(format)
+  return check(format === undefined || /:id(?![a-z_])/.test(format), () => badRequest("path_format must contain :id"))
+    .pipe(
+      Effect.zipRight(check(wrong === undefined, () => badRequest(`path_format ${wrong}`))),
+      Effect.as(format)
+    )
+}
+
+/** Where files are kept, a name is to be that of a file. */
+const fileName = (call: Call, name: string, parameter: string): Handled<void> => {
+  const wrong = call.base === undefined ? undefined : notAName(name)
+  return check(wrong === undefined, () => badRequest(`${parameter} ${wrong}`))
 }
 
 const payload = (call: Call): Handled<string | undefined> => {
@@ -141,13 +153,11 @@ const payload = (call: Call): Handled<string | undefined> => {
   return Effect.as(check([...payload ?? ""].length <= 256, () => badRequest("payload is too long (256)")), payload)
 }
 
+export const tooLarge = (limit: number): Answer =>
+  refusal(413, "FileSizeLimitExceeded", `File size limit for this account is set to ${limit} bytes`)
+
 const fits = (call: Call, size: number): Handled<void> =>
-  check(size <= call.fileSizeLimit, () =>
-    refusal(
-      413,
-      "FileSizeLimitExceeded",
-      `File size limit for this account is set to ${call.fileSizeLimit} bytes`
-    ))
+  check(size <= call.fileSizeLimit, () => tooLarge(call.fileSizeLimit))
 
 /** `profiles` is a comma list of names and ids, or `none`. */
 const profilesOf = (call: Call, whenAbsent: "all" | "none"): Handled<ReadonlyArray<Profile>> => {
@@ -192,8 +202,15 @@ const parseJson = (value: string): unknown => {
 }
 
 /** Makes the video of a finished upload session, whose id it takes over (as one client's documentation says it does). */
-export const finishUpload = (world: World, cloud: Cloud, order: UploadOrder, id: string, now: number): Video => {
-  const video = world.addVideo(cloud, now, order, { id })
+export const finishUpload = (
+  world: World,
+  cloud: Cloud,
+  order: UploadOrder,
+  id: string,
+  now: number,
+  incoming: string | undefined
+): Video => {
+  const video = world.addVideo(cloud, now, { ...order, incoming }, { id })
   for (const profile of order.profiles) world.addEncoding(cloud, now, video, profile)
   return video
 }
@@ -207,6 +224,8 @@ const createVideo = (call: Call): Handled =>
     yield* check(file !== undefined || url !== undefined, () => missing(["file", "source_url"]))
     yield* check(file === undefined || url === undefined, () => badRequest("Supply either file or source_url"))
     if (file !== undefined) yield* fits(call, file.size)
+    const filename = file?.filename ?? url!.replace(/[?#].*$/, "").replace(/^.*\//, "")
+    yield* fileName(call, filename, file === undefined ? "The name in source_url" : "The name of file")
     const profiles = yield* profilesOf(call, "all")
     const pipeline = given(call, "pipeline")
     const source = { pathFormat: yield* pathFormat(call), payload: yield* payload(call) }
@@ -214,7 +233,7 @@ const createVideo = (call: Call): Handled =>
       cloud,
       now,
       file === undefined
-        ? { ...source, url, filename: url!.replace(/[?#].*$/, "").replace(/^.*\//, "") }
+        ? { ...source, url, filename }
         : { ...source, ...file }
     )
     if (pipeline === undefined) {
@@ -232,6 +251,7 @@ const createSession = (call: Call): Handled =>
     const size = given(call, "file_size")!
     yield* check(/^[1-9]\d{0,15}$/.test(size), () => badRequest("file_size is invalid"))
     yield* fits(call, Number(size))
+    yield* fileName(call, given(call, "file_name")!, "file_name")
     const all = isSet(call, "use_all_profiles")
     return json(
       201,
@@ -262,8 +282,8 @@ const createEncoding = (call: Call): Handled =>
 const cancelEncoding = (call: Call): Handled =>
   Effect.map(encodingOf(call), (encoding) => {
     if (encodingStatus(encoding, call.now) === "processing") {
-      encoding.finishedAt = call.now
-      encoding.failure = { error_class: "EncodingError", error_message: "The encoding was cancelled" }
+      const cancelled = { error_class: "EncodingError", error_message: "The encoding was cancelled" }
+      call.world.finish(call.cloud, encoding, cancelled, call.now)
     }
     return done("canceled")
   })
@@ -275,7 +295,7 @@ const retryEncoding = (call: Call): Handled =>
       encodingStatus(encoding, call.now) === "fail",
       () => badRequest("Only failed encodings can be retried")
     )
-    call.world.start(encoding, yield* videoOf(call, encoding.videoId), call.now)
+    call.world.start(call.cloud, encoding, yield* videoOf(call, encoding.videoId), call.now)
     return done("retried")
   })
 
@@ -287,6 +307,8 @@ const checkProfile = (call: Call, profile?: Profile): Handled<void> =>
     if (presetName !== undefined) yield* found(preset(presetName), "Preset", presetName)
     const taken = byName(call.cloud, name ?? (profile === undefined ? presetName ?? "" : ""))
     yield* check(taken === undefined || taken === profile, () => badRequest("Name has already been taken"))
+    const refused = call.refusesProfile({ ...profile?.attributes, ...attributesOf(call.parameters) })
+    yield* check(refused === undefined, () => badRequest(refused!))
   })
 
 const createProfile = (call: Call): Handled =>
@@ -306,6 +328,7 @@ const updateProfile = (call: Call): Handled =>
     yield* checkProfile(call, profile)
     profile.attributes = { ...profile.attributes, ...attributesOf(call.parameters) }
     profile.updatedAt = call.now
+    call.world.touch({ kind: "profile", cloud: call.cloud, id: profile.id })
     return json(200, showProfile(profile))
   })
 
@@ -313,7 +336,8 @@ const createCloud = (call: Call): Handled =>
   Effect.gen(function*() {
     yield* required(call, "s3_videos_bucket")
     const bucket = given(call, "s3_videos_bucket")!
-    return json(200, showCloud(call.world.addCloud(call.now, { name: given(call, "name") ?? bucket, bucket })))
+    const cloud = call.world.addCloud(call.now, { name: given(call, "name") ?? bucket, bucket })
+    return json(200, showCloud(cloud, call.base))
   })
 
 const updateCloud = (call: Call): Handled =>
@@ -323,7 +347,8 @@ const updateCloud = (call: Call): Handled =>
     cloud.name = given(call, "name") ?? cloud.name
     cloud.bucket = given(call, "s3_videos_bucket") ?? cloud.bucket
     cloud.updatedAt = call.now
-    return json(200, showCloud(cloud))
+    call.world.touch({ kind: "cloud", cloud, id: cloud.id })
+    return json(200, showCloud(cloud, call.base))
   })
 
 /** A partial update: what is not named stays. */
@@ -352,6 +377,7 @@ const updateNotifications = (call: Call): Handled =>
         ...Object.fromEntries(Object.entries(events ?? {}).map(([event, value]) => [event, flag(value)]))
       }
     }
+    call.world.touch({ kind: "cloud", cloud: call.cloud, id: call.cloud.id })
     return json(200, call.cloud.notifications)
   })
 
@@ -384,7 +410,11 @@ export const endpoints: Readonly<Record<string, Endpoint>> = {
     Effect.flatMap(videoOf(call), ({ id }) => encodingsPage(call, (encoding) => encoding.videoId === id)),
   "GET /videos/:id/metadata.json": (call) =>
     Effect.map(videoOf(call), (video) => json(200, showMetadata(video, call.now))),
-  "DELETE /videos/:id/source.json": (call) => Effect.as(videoOf(call), done("deleted")),
+  "DELETE /videos/:id/source.json": (call) =>
+    Effect.map(videoOf(call), (video) => {
+      call.world.removeSource(call.cloud, video)
+      return done("deleted")
+    }),
 
   "GET /encodings.json": (call) => encodingsPage(call),
   "POST /encodings.json": createEncoding,
@@ -393,8 +423,8 @@ export const endpoints: Readonly<Record<string, Endpoint>> = {
   "POST /encodings/:id/cancel.json": cancelEncoding,
   "POST /encodings/:id/retry.json": retryEncoding,
   "DELETE /encodings/:id.json": (call) =>
-    Effect.map(encodingOf(call), ({ id }) => {
-      call.cloud.encodings.delete(id)
+    Effect.map(encodingOf(call), (encoding) => {
+      call.world.removeEncoding(call.cloud, encoding)
       return done("deleted")
     }),
 
@@ -406,19 +436,23 @@ export const endpoints: Readonly<Record<string, Endpoint>> = {
   "DELETE /profiles/:id.json": (call) =>
     Effect.map(profileOf(call), ({ id }) => {
       call.cloud.profiles.delete(id)
+      call.world.touch({ kind: "profile", cloud: call.cloud, id })
       return done("deleted")
     }),
   "GET /profiles/:id/encodings.json": (call) =>
     Effect.flatMap(profileOf(call), ({ id }) => encodingsPage(call, (encoding) => encoding.profile.id === id)),
 
   "GET /clouds.json": (call) =>
-    Effect.map(pageOf(call, call.world.clouds.values()), ({ items }) => json(200, items.map(showCloud))),
+    Effect.map(
+      pageOf(call, call.world.clouds.values()),
+      ({ items }) => json(200, items.map((cloud) => showCloud(cloud, call.base)))
+    ),
   "POST /clouds.json": createCloud,
-  "GET /clouds/:id.json": (call) => Effect.map(cloudOf(call), (cloud) => json(200, showCloud(cloud))),
+  "GET /clouds/:id.json": (call) => Effect.map(cloudOf(call), (cloud) => json(200, showCloud(cloud, call.base))),
   "PUT /clouds/:id.json": updateCloud,
   "DELETE /clouds/:id.json": (call) =>
-    Effect.map(cloudOf(call), ({ id }) => {
-      call.world.clouds.delete(id)
+    Effect.map(cloudOf(call), (cloud) => {
+      call.world.removeCloud(cloud)
       return done("deleted")
     }),
 

@@ -1,7 +1,7 @@
 /**
  * What passes through either door: a request with its body still on the wire, and what becomes of it.
  */
-import type * as Effect from "effect/Effect"
+import * as Effect from "effect/Effect"
 
 /** How the reading of a body ended: at its end, because the reader had enough, or because the connection broke. */
 export type End = "whole" | "stopped" | "broken"
@@ -15,9 +15,15 @@ export interface Request {
   readonly headers: Readonly<Record<string, string | undefined>>
   /** Where this door would have uploads sent. */
   readonly uploadOrigin: string
-  /** Hands over each slice of the body as it comes, until `take` answers false. A slice may be reused afterwards. */
-  readonly read: (take: (slice: Uint8Array) => boolean) => Effect.Effect<End>
+  /** Hands over each slice of the body as it comes, until there was enough. A slice may be reused afterwards. */
+  readonly read: (take: (slice: Uint8Array) => Taken) => Effect.Effect<End>
 }
+
+/** Whether there is to be more of a body; as an effect, if that takes time. */
+export type Taken = boolean | Effect.Effect<boolean>
+
+export const settled = (taken: Taken): Effect.Effect<boolean> =>
+  typeof taken === "boolean" ? Effect.succeed(taken) : taken
 
 export interface Answer {
   readonly status: number

@@ -16,7 +16,7 @@ import * as Effect from "effect/Effect"
 import * as Inspectable from "effect/Inspectable"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
-import type { Answer, Outcome, Request } from "./exchange.js"
+import { type Answer, type Outcome, type Request, settled } from "./exchange.js"
 import * as Multipart from "./multipart.js"
 
 const encoder = new TextEncoder()
@@ -35,7 +35,12 @@ interface Body {
 
 const fromBytes = (bytes: Uint8Array): Body => ({
   length: bytes.length,
-  read: (take) => Effect.sync(() => bytes.length === 0 || take(bytes) ? "whole" : "stopped")
+  read: (take) =>
+    Effect.suspend(() =>
+      bytes.length === 0
+        ? Effect.succeed("whole")
+        : Effect.map(settled(take(bytes)), (wanted) => wanted ? "whole" : "stopped")
+    )
 })
 
 const fromStream = (stream: Stream.Stream<Uint8Array, unknown>, length: number | undefined): Body => ({
@@ -44,7 +49,7 @@ const fromStream = (stream: Stream.Stream<Uint8Array, unknown>, length: number |
     Effect.suspend(() => {
       let wanted = true
       return stream.pipe(
-        Stream.runForEachWhile((slice) => Effect.sync(() => wanted = take(slice))),
+        Stream.runForEachWhile((slice) => Effect.map(settled(take(slice)), (more) => wanted = more)),
         Effect.matchCause({
           onFailure: () => "broken" as const,
           onSuccess: () => wanted ? "whole" as const : "stopped" as const

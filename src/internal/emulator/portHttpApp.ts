@@ -8,7 +8,9 @@ import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import * as Effect from "effect/Effect"
 import { hasProperty, isFunction } from "effect/Predicate"
 import * as Stream from "effect/Stream"
-import { type Answer, jsonType, type Outcome, type Request } from "./exchange.js"
+import * as Files from "./files.js"
+import type { Storage } from "./storage.js"
+import { type Answer, jsonType, type Outcome, type Request, settled } from "./exchange.js"
 
 interface Socket {
   readonly destroy: () => void
@@ -63,12 +65,19 @@ const readIncoming = (incoming: Incoming, onPause: () => void): Request["read"] 
       leave()
       resume(Effect.succeed(end))
     }
+    const enough = () => {
+      onPause()
+      return "stopped" as const
+    }
     const onData = (slice: Uint8Array) => {
-      if (!take(slice)) {
-        incoming.pause()
-        onPause()
-        stop("stopped")
-      }
+      const taken = take(slice)
+      if (taken === true) return
+      incoming.pause()
+      if (taken === false) return stop(enough())
+      leave()
+      resume(
+        Effect.flatMap(taken, (more) => more ? readIncoming(incoming, onPause)(take) : Effect.sync(enough))
+      )
     }
     const onEnd = () => stop("whole")
     const onBroken = () => stop("broken")
@@ -87,7 +96,7 @@ const readStream = (stream: Stream.Stream<Uint8Array, unknown>): Request["read"]
   Effect.suspend(() => {
     let wanted = true
     return stream.pipe(
-      Stream.runForEachWhile((slice) => Effect.sync(() => wanted = take(slice))),
+      Stream.runForEachWhile((slice) => Effect.map(settled(take(slice)), (more) => wanted = more)),
       Effect.match({
         onFailure: () => "broken" as const,
         onSuccess: () => wanted ? "whole" as const : "stopped" as const
@@ -117,7 +126,10 @@ const headAndPart = (answer: Answer, after: number): string => {
   return `HTTP/1.1 ${answer.status} Cut\r\n${lines.join("")}\r\n${new TextDecoder().decode(bytes.subarray(0, after))}`
 }
 
-export const make = (handle: (request: Request) => Effect.Effect<Outcome>): {
+export const make = (
+  handle: (request: Request) => Effect.Effect<Outcome>,
+  storage: () => Storage | undefined
+): {
   readonly httpApp: HttpApp.Default
   /** Sockets that are not read do not notice that the client has left, and would keep the server from closing. */
   readonly hangUp: Effect.Effect<void>
@@ -132,16 +144,20 @@ export const make = (handle: (request: Request) => Effect.Effect<Outcome>): {
   const httpApp: HttpApp.Default = Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => {
     const incoming = isIncoming(request.source) ? request.source : undefined
     const { headers } = request
+    // Some platforms give the whole address.
+    const url = request.originalUrl.replace(/^https?:\/\/[^/]*/, "")
     const handled = handle({
       method: request.method,
-      // Some platforms give the whole address.
-      url: request.originalUrl.replace(/^https?:\/\/[^/]*/, ""),
+      url,
       headers,
       uploadOrigin: `http://${headers["host"] ?? "localhost"}`,
       read: incoming === undefined
         ? readStream(request.stream)
         : readIncoming(incoming, () => hold(incoming.socket))
     })
+    const path = url.replace(/\?.*$/, "")
+    const kept = storage()
+    if (kept !== undefined && Files.isFile(path)) return Files.serve(kept, { method: request.method, path, headers })
     // Apps run uninterruptibly, but who has left waits for nothing.
     return Effect.interruptible(Effect.flatMap(handled, (outcome) => {
       if (outcome._tag === "Answered") {

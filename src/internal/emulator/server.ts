@@ -1,12 +1,15 @@
 /**
  * The core behind both doors: a request goes in, what becomes of it comes out.
  */
+import type { PlatformError } from "@effect/platform/Error"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
+import type { Encoder } from "../../Encoder.js"
 import { type Keys, makeGate } from "./authentication.js"
-import { type Call, endpoints, finishUpload, type ReceivedFile } from "./endpoints.js"
+import { type Call, endpoints, finishUpload, type ReceivedFile, tooLarge } from "./endpoints.js"
 import {
   type Answer,
+  answered,
   badRequest,
   broken,
   type End,
@@ -23,8 +26,10 @@ import { fromPairs, pairsOf, type Parameters, textOf } from "./parameters.js"
 import { makeRecord } from "./record.js"
 import { match } from "./routes.js"
 import * as Sessions from "./sessions.js"
+import type { Spool } from "./spool.js"
+import { isFull, prefix, type Storage } from "./storage.js"
 import { makeOutbox } from "./webhooks.js"
-import { makeWorld, showVideo, type Wire } from "./world.js"
+import { type Change, makeWorld, showVideo, type Wire } from "./world.js"
 
 export interface Settings {
   readonly keys: Keys
@@ -39,6 +44,8 @@ export interface Settings {
   readonly partialChunks: "keep" | "discard"
   /** How many requests, deliveries and rules are remembered. */
   readonly recorded: number
+  /** What makes encodings, if anything does. */
+  readonly encoder: Encoder.Service | undefined
 }
 
 /** What is noted about a request, while it goes on. */
@@ -62,9 +69,12 @@ interface Exchange extends Faulty {
   readonly seen: Seen
   /** The answer to headers that are wrong already: the body is not read then. */
   readonly refused: () => Answer | undefined
-  readonly take: (slice: Uint8Array, keep: number) => void
+  /** What it gives is to be waited for before more is taken. */
+  readonly take: (slice: Uint8Array, keep: number) => Effect.Effect<void> | undefined
   readonly settle: (end: End) => void
   readonly act: (now: number, finish: boolean) => Effect.Effect<Answer, Answer>
+  /** What it leaves behind, whatever became of it. */
+  readonly leave: Effect.Effect<void>
 }
 
 const secrets = new Set(["access_key", "signature", "token"])
@@ -89,7 +99,7 @@ const receive = (
   request: Request,
   announced: number,
   limit: number,
-  take: (slice: Uint8Array) => void
+  take: (slice: Uint8Array) => Effect.Effect<void> | undefined
 ): Effect.Effect<End> => {
   if (limit <= 0) return Effect.succeed("stopped")
   const bound = Math.min(limit, announced)
@@ -98,9 +108,10 @@ const receive = (
   const reading = request.read((slice) => {
     const bytes = got + slice.length > bound ? slice.subarray(0, bound - got) : slice
     got += bytes.length
-    if (bytes.length > 0) take(bytes)
+    const waiting = bytes.length > 0 ? take(bytes) : undefined
     tooLong = limit >= announced && bytes.length < slice.length
-    return !tooLong && (got < bound || limit >= announced)
+    const more = !tooLong && (got < bound || limit >= announced)
+    return waiting === undefined ? more : Effect.as(waiting, more)
   })
   return Effect.map(reading, (end) => tooLong || end === "whole" && got < bound ? "broken" : end)
 }
@@ -108,16 +119,34 @@ const receive = (
 /** Why a rule can never fire, if it cannot. */
 export const impossible = (rule: Rule): string | undefined => neverFires(rule, Object.keys(endpoints))
 
-export const makeState = (settings: Settings, now: number) => {
-  const world = makeWorld({ ...settings, now })
+export const makeState = (settings: Settings, now: number, storage?: Storage) => {
+  const changes: Array<Change> = []
+  // Only who keeps them takes them away again.
+  const onChange = storage === undefined ? undefined : (change: Change) => void changes.push(change)
+  const world = makeWorld({
+    ...settings,
+    now,
+    fetches: storage !== undefined,
+    encodes: settings.encoder !== undefined,
+    onChange
+  })
   return {
     world,
     gate: makeGate(settings.keys),
     scripting: makeScripting(settings.recorded),
-    sessions: Sessions.makeSessions({ ...settings, nextId: world.nextId }),
+    sessions: Sessions.makeSessions({
+      ...settings,
+      nextId: world.nextId,
+      spool: storage?.spool,
+      onChange: onChange && (({ cloud, id }) => onChange({ kind: "session", cloud, id }))
+    }),
     outbox: makeOutbox(world, now, settings.recorded),
     requests: makeRecord<Seen>(settings.recorded),
-    skew: 0
+    skew: 0,
+    storage,
+    changes,
+    /** Sees to it that what has changed stays so. Nobody is told of it before. */
+    keep: Effect.void as Effect.Effect<void, PlatformError>
   }
 }
 
@@ -145,8 +174,15 @@ const inert = {
   session: undefined,
   completes: false,
   move: () => "",
-  forget: () => {}
+  forget: () => {},
+  leave: Effect.void
 }
+
+/** What cannot be written was not received. */
+const unwritten = (error: PlatformError): Answer =>
+  isFull(error)
+    ? refusal(507, "InsufficientStorage", "The disk of this Panda is full: make room there, then try again")
+    : refusal(503, "StorageError", "This Panda cannot write to its folder: look at its disk and permissions")
 
 const lost = (seen: Seen, method: string, path: string, length: number): Exchange => ({
   ...inert,
@@ -156,7 +192,7 @@ const lost = (seen: Seen, method: string, path: string, length: number): Exchang
   length,
   seen,
   refused: () => nowhere,
-  take: () => {},
+  take: () => undefined,
   settle: () => {},
   act: () => Effect.succeed(nowhere)
 })
@@ -175,7 +211,12 @@ const apiExchange = (
   const [route, segments] = Object.keys(endpoints)
     .map((route) => [route, match(route, method, path)] as const)
     .find(([, segments]) => segments !== undefined) ?? ["unknown", undefined]
-  const body = readForm(request, settings.hash)
+  const { storage } = state
+  const body = readForm(
+    request,
+    settings.hash,
+    storage && (() => storage.spool(`file ${state.world.nextId("file")}`))
+  )
   const queryPairs = pairsOf(query)
   let parameters: Parameters = {}
 
@@ -212,8 +253,10 @@ const apiExchange = (
         cloud,
         segments,
         parameters,
-        file: body.file(),
+        file: yield* Effect.mapError(body.file, unwritten),
         now,
+        base: storage && `${request.uploadOrigin}${prefix}`,
+        refusesProfile: (attributes) => settings.encoder?.refuses(attributes),
         fileSizeLimit: settings.fileSizeLimit,
         openSession: (order) => {
           const session = state.sessions.open(cloud, order)
@@ -221,7 +264,9 @@ const apiExchange = (
           return { id: session.id, location: locationOf(session, settings, request) }
         }
       }
-      return yield* endpoint(call)
+      const answer = yield* endpoint(call)
+      if (route === "POST /videos.json") body.adopted()
+      return answer
     })
 
   return {
@@ -233,10 +278,15 @@ const apiExchange = (
     seen,
     refused: () =>
       headersRefusal(request) ??
-        (path.endsWith(".json") ? undefined : badRequest("Currently only .json is supported as a format")),
+        (path.endsWith(".json") ? undefined : badRequest("Currently only .json is supported as a format")) ??
+        // What is written somewhere is not written first and refused then.
+        (storage !== undefined && length > settings.fileSizeLimit + FORM
+          ? tooLarge(settings.fileSizeLimit)
+          : undefined),
     take: body.take,
     settle: record,
-    act
+    act,
+    leave: body.leave
   }
 }
 
@@ -249,13 +299,16 @@ const FORM = 1024 * 1024
 
 const tooLong = refusal(413, "RequestEntityTooLarge", `All parameters together may have ${FORM} bytes`)
 
-/** The parameters and the file in a body, whichever form it has. */
-const readForm = (request: Request, hash: () => Sessions.Hash) => {
+/** The parameters and the file in a body, whichever form it has. `spool` is where the file goes, if it is kept. */
+const readForm = (request: Request, hash: () => Sessions.Hash, makeSpool: (() => Spool) | undefined) => {
   const type = request.headers["content-type"] ?? ""
   const boundary = /^multipart\/form-data\b/i.test(type) ? Multipart.boundaryOf(type) : undefined
   if (boundary !== undefined) {
     const fields = new Map<Multipart.Part, { readonly decoder: TextDecoder; text: string }>()
     let file: { filename: string; size: number; readonly hash: Sessions.Hash } | undefined
+    let spool: Spool | undefined
+    let failure: PlatformError | undefined
+    let adopted = false
     let size = 0
     const reader = Multipart.makeReader(boundary, {
       data: (part, bytes) => {
@@ -263,6 +316,8 @@ const readForm = (request: Request, hash: () => Sessions.Hash) => {
           file ??= { filename: part.filename, size: 0, hash: hash() }
           file.hash.update(bytes)
           file.size += bytes.length
+          spool ??= makeSpool?.()
+          if (failure === undefined) spool?.push(bytes)
         } else if ((size += bytes.length) <= FORM) {
           const field = fields.get(part) ?? { decoder: new TextDecoder(), text: "" }
           field.text += field.decoder.decode(bytes, { stream: true })
@@ -272,9 +327,27 @@ const readForm = (request: Request, hash: () => Sessions.Hash) => {
     })
     return {
       kind: "multipart" as const,
-      take: (slice: Uint8Array) => reader.push(slice),
+      take: (slice: Uint8Array) => {
+        reader.push(slice)
+        const relief = spool?.relief()
+        return relief &&
+          Effect.catchAll(relief, (error) =>
+            Effect.sync(() => {
+              failure = error
+            }))
+      },
       pairs: () => [...fields].map(([{ name }, { text }]) => [name, text] as const),
-      file: (): ReceivedFile | undefined => reader.ended ? file : undefined,
+      file: Effect.suspend((): Effect.Effect<ReceivedFile | undefined, PlatformError> => {
+        const whole = reader.ended ? file : undefined
+        if (failure !== undefined) return Effect.fail(failure)
+        return whole === undefined || spool === undefined
+          ? Effect.succeed(whole)
+          : Effect.as(spool.flush, { ...whole, incoming: spool.name })
+      }),
+      adopted: () => {
+        adopted = true
+      },
+      leave: Effect.suspend(() => adopted ? Effect.void : spool?.remove ?? Effect.void),
       refused: () => reader.invalid !== undefined ? badRequest(reader.invalid) : size > FORM ? tooLong : undefined
     }
   }
@@ -286,9 +359,12 @@ const readForm = (request: Request, hash: () => Sessions.Hash) => {
     kind: "form" as const,
     take: (slice: Uint8Array) => {
       if (isForm && (size += slice.length) <= FORM) text += decoder.decode(slice, { stream: true })
+      return undefined
     },
     pairs: () => pairsOf(text),
-    file: (): ReceivedFile | undefined => undefined,
+    file: Effect.sync((): ReceivedFile | undefined => undefined),
+    adopted: () => {},
+    leave: Effect.void,
     refused: () => size > FORM ? tooLong : undefined
   }
 }
@@ -318,8 +394,12 @@ const uploadExchange = (
     session,
     completes: upload.completes && upload.refused === undefined,
     seen,
+    leave: Effect.void,
     refused: () => headersRefusal(request) ?? Sessions.goneAnswer(session) ?? upload.refused,
-    take: upload.take,
+    take: (slice, keep) => {
+      upload.take(slice, keep)
+      return session && state.sessions.relief(session)
+    },
     settle: (end) => {
       if (end === "whole") upload.settle()
     },
@@ -327,18 +407,22 @@ const uploadExchange = (
       if (session === undefined) return ""
       session.moves++
       session.origin = origin
+      state.sessions.touch(session)
       return relative ? Sessions.target(session) : locationOf(session, settings, request)
     },
     forget: (size) => {
       if (session !== undefined) state.sessions.forget(session, size)
     },
     act: (now, finish) =>
-      Effect.sync(() => {
+      Effect.gen(function*() {
         const gone = Sessions.goneAnswer(session)
         if (gone !== undefined || session === undefined) return gone ?? nowhere
+        yield* Effect.mapError(state.sessions.settle(session), unwritten)
+        const { cloud, id, order, spool, status } = session
         const answer = upload.act(
-          finish ? () => finishUpload(state.world, session.cloud, session.order, session.id, now).id : undefined
+          finish ? () => finishUpload(state.world, cloud, order, id, now, spool?.name).id : undefined
         )
+        if (session.status !== status) state.sessions.touch(session)
         if (answer !== "video") {
           // (seen: Panda's own uploader sends each chunk to the Location of the 204 before)
           return answer.status === 204
@@ -387,6 +471,8 @@ const deliver = ({ seen, session }: Exchange, outcome: Outcome): void => {
   session.acknowledged = Math.max(session.acknowledged, Math.min(told, session.stored))
 }
 
+const kept = (state: State): Effect.Effect<void, Answer> => Effect.mapError(state.keep, unwritten)
+
 export const handle = (state: State, settings: Settings, request: Request): Effect.Effect<Outcome> =>
   Effect.gen(function*() {
     const exchange = recognise(state, settings, request, yield* Clock.currentTimeMillis)
@@ -399,7 +485,7 @@ export const handle = (state: State, settings: Settings, request: Request): Effe
       ? "stopped"
       : yield* receive(request, length, script.read, (slice) => {
         seen.bodyLength += slice.length
-        exchange.take(slice, script.keep)
+        return exchange.take(slice, script.keep)
       })
     exchange.settle(end)
     const outcome = yield* end === "broken"
@@ -407,11 +493,18 @@ export const handle = (state: State, settings: Settings, request: Request): Effe
       : Effect.flatMap(
         refused === undefined && script.act
           ? serverTime(state).pipe(
-            Effect.flatMap((now) => Effect.merge(exchange.act(now, script.finish))),
+            Effect.flatMap((now) => exchange.act(now, script.finish)),
+            Effect.zipLeft(kept(state)),
+            Effect.merge,
             Effect.zipLeft(state.outbox.changed.open)
           )
           : Effect.succeed(refused ?? nowhere),
         script.outcome
+      ).pipe(
+        // A fault may have moved or ended a session.
+        Effect.flatMap((outcome) => Effect.as(kept(state), outcome)),
+        Effect.catchAll((answer) => Effect.succeed(answered(answer))),
+        Effect.ensuring(exchange.leave)
       )
     deliver(exchange, outcome)
     const date = new Date(yield* serverTime(state)).toUTCString()

@@ -3,10 +3,13 @@
  */
 import { sha256 } from "@noble/hashes/sha2.js"
 import { bytesToHex } from "@noble/hashes/utils.js"
+import type { PlatformError } from "@effect/platform/Error"
+import * as Effect from "effect/Effect"
 import type { UploadOrder } from "./endpoints.js"
 import { type Answer, badRequest, refusal, type Request, text } from "./exchange.js"
 import * as Multipart from "./multipart.js"
 import { pairsOf } from "./parameters.js"
+import type { Spool } from "./spool.js"
 import type { Cloud } from "./world.js"
 
 export interface Hash {
@@ -23,7 +26,8 @@ export interface Session {
   received: number
   receivedTwice: number
   storedTwice: number
-  hash: Hash
+  /** Undefined where bytes are kept in a file and it has to be read for it: after a restart, or after a write that failed. */
+  hash: Hash | undefined
   /** Copies, if bytes are kept. */
   bytes: Array<Uint8Array>
   sha256: string | undefined
@@ -39,6 +43,8 @@ export interface Session {
   origin: string | undefined
   /** Chunks whose Content-Range reached beyond the file. */
   inexactRanges: number
+  /** The file that its bytes go into, if they are kept in one. */
+  readonly spool: Spool | undefined
 }
 
 export const nobleHash = (): Hash => sha256.create()
@@ -51,10 +57,22 @@ export const makeSessions = (options: {
   readonly hash: () => Hash
   readonly keepBytes: boolean
   readonly nextId: (kind: string) => string
+  /** Where bytes are kept in files: that of a session, new or with so many bytes. */
+  readonly spool?: ((id: string, existing?: number) => Spool) | undefined
+  /** Called when one came, moved or ended. */
+  readonly onChange?: ((session: Session) => void) | undefined
 }) => {
   const sessions: Array<Session> = []
   /** By the id in their location, which a restored one brings along. */
   const located = new Map<string, Session>()
+  const { onChange: touch = () => {} } = options
+
+  const put = (session: Session): void => {
+    const index = sessions.findIndex(({ id }) => id === session.id)
+    if (index === -1) sessions.push(session)
+    else sessions[index] = session
+    located.set(session.locationId, session)
+  }
 
   const add = (id: string, cloud: Cloud, order: UploadOrder, locationId: string): Session => {
     const session: Session = {
@@ -75,10 +93,12 @@ export const makeSessions = (options: {
       locationId,
       moves: 0,
       origin: undefined,
-      inexactRanges: 0
+      inexactRanges: 0,
+      spool: options.spool?.(id)
     }
     sessions.push(session)
     located.set(locationId, session)
+    touch(session)
     return session
   }
 
@@ -112,12 +132,48 @@ export const makeSessions = (options: {
     const known = session.stored - offset
     if (known < 0 || known >= bytes.length || session.stored >= session.order.size) return
     const fresh = bytes.subarray(known)
-    session.hash.update(fresh)
+    session.hash?.update(fresh)
+    session.spool?.push(fresh)
     if (options.keepBytes) session.bytes.push(fresh.slice())
     session.stored += fresh.length
-    if (session.stored < session.order.size) return
-    const digest = session.hash.digest("hex")
+    if (session.stored === session.order.size && session.hash !== undefined) seal(session, session.hash)
+  }
+
+  const seal = (session: Session, hash: Hash): void => {
+    const digest = hash.digest("hex")
     session.sha256 = typeof digest === "string" ? digest : bytesToHex(digest)
+  }
+
+  /**
+   * Of bytes that are kept in a file nobody is told before they are on the disk. Those that cannot be written were never
+   * received. Once all are there, the hash is.
+   */
+  const settle = (session: Session): Effect.Effect<void, PlatformError> =>
+    Effect.gen(function*() {
+      const { order, spool } = session
+      if (spool === undefined) return
+      yield* Effect.tapError(spool.flush, () => Effect.sync(() => lose(session, spool)))
+      if (session.stored < order.size || session.sha256 !== undefined) return
+      const hash = options.hash()
+      yield* spool.hash(hash)
+      seal(session, hash)
+    })
+
+  /** What has to be waited for before more is taken, if anything. */
+  const relief = (session: Session): Effect.Effect<void> | undefined => {
+    const { spool } = session
+    const waiting = spool?.relief()
+    return spool === undefined || waiting === undefined
+      ? undefined
+      // What follows lies beyond a gap then, and is dropped.
+      : Effect.catchAll(waiting, () => Effect.sync(() => lose(session, spool)))
+  }
+
+  const lose = (session: Session, { length }: Spool): void => {
+    session.stored = length
+    session.acknowledged = Math.min(session.acknowledged, length)
+    session.hash = undefined
+    session.sha256 = undefined
   }
 
   /** Loses all but the first `size` bytes. A hash cannot be wound back, so more than none needs the bytes. */
@@ -125,6 +181,7 @@ export const makeSessions = (options: {
     if (session.status !== "open" || size >= session.stored) return
     const rest = joined(session).slice(0, size)
     session.hash = options.hash()
+    session.spool?.clear()
     session.bytes = []
     session.sha256 = undefined
     session.stored = 0
@@ -139,7 +196,20 @@ export const makeSessions = (options: {
     session.storedTwice += below(session.stored)
   }
 
-  return { sessions, open, restore, find, store, forget, count }
+  return {
+    sessions,
+    byId: (id: string) => sessions.find((session) => session.id === id),
+    put,
+    open,
+    restore,
+    find,
+    store,
+    settle,
+    relief,
+    forget,
+    count,
+    touch
+  }
 }
 
 export type Sessions = ReturnType<typeof makeSessions>
@@ -152,6 +222,32 @@ const joined = (session: Session): Uint8Array => {
     at += bytes.length
   }
   return all
+}
+
+/** One that a journal tells of. Its bytes are in its file, as many as are there. */
+export const reviveSession = (
+  id: string,
+  cloud: Cloud,
+  order: UploadOrder,
+  told: Pick<Session, "gone" | "locationId" | "moves" | "origin" | "sha256" | "status" | "videoId">,
+  spool: Spool | undefined
+): Session => {
+  const stored = told.status === "complete" ? order.size : Math.min(order.size, spool?.length ?? 0)
+  return {
+    ...told,
+    id,
+    cloud,
+    order,
+    stored,
+    acknowledged: stored,
+    received: 0,
+    receivedTwice: 0,
+    storedTwice: 0,
+    hash: undefined,
+    bytes: [],
+    inexactRanges: 0,
+    spool
+  }
 }
 
 /** Path and query of its location. */
@@ -190,6 +286,7 @@ export const kindOf = (request: Request): Kind => {
   return mediaType(request) === "multipart/form-data" && request.method === "POST" ? "multipart" : "chunk"
 }
 
+/** No more is taken. */
 export const expire = (session: Session, status: number): void => {
   if (session.status === "aborted") return
   session.status = "expired"

@@ -14,15 +14,32 @@ export interface Failure {
   readonly error_message: string
 }
 
+/** What was really found in a file, or made: the values of contract 6. */
+export interface Found {
+  readonly facts: Wire
+  readonly metadata: Wire
+}
+
+export interface Made {
+  readonly facts: Wire
+  /** Storage keys, the main one first. */
+  readonly files: ReadonlyArray<string>
+  /** Storage keys of what is not listed: pictures, the log. */
+  readonly beside: ReadonlyArray<string>
+}
+
 export interface Video {
   readonly id: string
   readonly createdAt: number
-  /** When the source is stored: until then the video is processing. */
-  readonly storedAt: number
+  /** When the source is stored: until then the video is processing. Where it is really stored, that is told. */
+  storedAt: number
   readonly pathFormat: string | undefined
-  readonly source: Wire
+  source: Wire
   failure: Failure | undefined
   changes: Wire
+  /** What its source is called as long as it has not found its place. */
+  incoming: string | undefined
+  found: Found | undefined
 }
 
 export interface Profile {
@@ -40,8 +57,23 @@ export interface Encoding {
   readonly parentId: string | undefined
   readonly createdAt: number
   startedAt: number
+  /** Where it is really made, that is told. */
   finishedAt: number
   failure: Failure | undefined
+  /** Percent, where it is really made. */
+  progress: number | undefined
+  made: Made | undefined
+}
+
+/** Something became another, came, or went. */
+export interface Change {
+  readonly kind: "cloud" | "profile" | "video" | "encoding" | "session"
+  readonly cloud: Cloud
+  readonly id: string
+  /** What went, if it left something behind. */
+  readonly removed?: Video | Encoding
+  /** A video whose source went, and it not. */
+  readonly without?: Video
 }
 
 export interface Cloud {
@@ -67,7 +99,7 @@ const failureOf = (status: Status, failure: Failure | undefined) => ({
   error_message: status === "fail" ? failure?.error_message ?? null : null
 })
 
-const originalFailed: Failure = { error_class: "VideoStatusInvalid", error_message: "The original video failed" }
+export const originalFailed: Failure = { error_class: "VideoStatusInvalid", error_message: "The original video failed" }
 
 /** What the emulator claims to have found in every video. */
 const media = {
@@ -88,6 +120,9 @@ const nothing = Object.fromEntries(Object.keys(media).map((name) => [name, null]
 
 const SOURCE_SIZE = 1_234_567
 
+/** What is found is known when it is found. */
+const LATER = Infinity
+
 export const videoStatus = (video: Video, now: number): Status =>
   (video.changes["status"] as Status | undefined) ??
     (now < video.storedAt ? "processing" : video.failure ? "fail" : "success")
@@ -102,7 +137,7 @@ export const showVideo = (video: Video, now: number): Wire => {
     id: video.id,
     status,
     ...source,
-    ...(status === "success" ? { ...media, file_size } : { ...nothing, file_size: null }),
+    ...(status === "success" ? { ...video.found?.facts ?? media, file_size } : { ...nothing, file_size: null }),
     ...failureOf(status, video.failure),
     created_at: timestamp(video.createdAt),
     updated_at: timestamp(status === "processing" ? video.createdAt : video.storedAt),
@@ -111,7 +146,8 @@ export const showVideo = (video: Video, now: number): Wire => {
 }
 
 export const showMetadata = (video: Video, now: number): Wire => {
-  const { duration, file_size, fps, height, width } = showVideo(video, now)
+  const { duration, file_size, fps, height, status, width } = showVideo(video, now)
+  if (video.found !== undefined) return status === "success" ? video.found.metadata : {}
   return typeof duration !== "number" ? {} : {
     image_width: width,
     image_height: height,
@@ -124,11 +160,22 @@ export const showMetadata = (video: Video, now: number): Wire => {
   }
 }
 
+/** What is said to have been made, where nothing is. */
+const claimed = (attributes: Wire): Wire => ({
+  ...media,
+  width: attributes["width"] ?? null,
+  height: attributes["height"] ?? null,
+  video_bitrate: attributes["video_bitrate"] ?? null,
+  audio_bitrate: attributes["audio_bitrate"] ?? null,
+  file_size: SOURCE_SIZE
+})
+
 export const showEncoding = (encoding: Encoding, now: number): Wire => {
-  const { finishedAt, profile: { attributes }, startedAt } = encoding
+  const { finishedAt, made, profile: { attributes }, startedAt } = encoding
   const status = encodingStatus(encoding, now)
   const done = status === "success"
-  const progress = finishedAt <= startedAt ? 1 : Math.min(1, (now - startedAt) / (finishedAt - startedAt))
+  const passed = finishedAt <= startedAt ? 1 : Math.min(1, (now - startedAt) / (finishedAt - startedAt))
+  const progress = encoding.progress ?? Math.max(0, Math.floor(100 * passed))
   return {
     id: encoding.id,
     video_id: encoding.videoId,
@@ -138,20 +185,11 @@ export const showEncoding = (encoding: Encoding, now: number): Wire => {
     status,
     extname: attributes["extname"],
     path: encoding.path,
-    files: done ? filesOf(encoding.path, attributes) : [],
-    encoding_progress: status === "fail" ? null : Math.max(0, Math.floor(100 * progress)),
+    files: done ? made?.files ?? filesOf(encoding.path, attributes) : [],
+    encoding_progress: status === "fail" ? null : progress,
     encoding_time: done ? Math.round((finishedAt - startedAt) / 1000) : null,
     started_encoding_at: timestamp(startedAt),
-    ...(done
-      ? {
-        ...media,
-        width: attributes["width"] ?? null,
-        height: attributes["height"] ?? null,
-        video_bitrate: attributes["video_bitrate"] ?? null,
-        audio_bitrate: attributes["audio_bitrate"] ?? null,
-        file_size: SOURCE_SIZE
-      }
-      : { ...nothing, file_size: null }),
+    ...(done ? made?.facts ?? claimed(attributes) : { ...nothing, file_size: null }),
     ...failureOf(status, encoding.failure),
     created_at: timestamp(encoding.createdAt),
     updated_at: timestamp(status === "processing" ? encoding.startedAt : finishedAt)
@@ -165,12 +203,13 @@ export const showProfile = (profile: Profile): Wire => ({
   updated_at: timestamp(profile.updatedAt)
 })
 
-export const showCloud = (cloud: Cloud): Wire => ({
+/** `base` is where its bucket is, if it really is somewhere. */
+export const showCloud = (cloud: Cloud, base?: string): Wire => ({
   id: cloud.id,
   name: cloud.name,
   s3_videos_bucket: cloud.bucket,
   s3_private_access: false,
-  url: `http://${cloud.bucket}.s3.amazonaws.com/`,
+  url: base === undefined ? `http://${cloud.bucket}.s3.amazonaws.com/` : `${base}${encodeURIComponent(cloud.id)}/`,
   created_at: timestamp(cloud.createdAt),
   updated_at: timestamp(cloud.updatedAt)
 })
@@ -181,15 +220,19 @@ export const makeWorld = (options: {
   readonly profiles: ReadonlyArray<Wire>
   readonly videos: number
   readonly now: number
+  /** Whether sources and encodings come to be what they are by and by, and not as the clock says. */
+  readonly fetches?: boolean | undefined
+  readonly encodes?: boolean | undefined
+  readonly onChange?: ((change: Change) => void) | undefined
 }) => {
-  const { encodingTime } = options
+  const { encodes = false, encodingTime, fetches = false, onChange: touch = () => {} } = options
   const clouds = new Map<string, Cloud>()
   const failing = new Map<string, Failure>()
-  let count = 0
+  const ids = { count: 0 }
 
   /** 32 hexadecimal digits, the same in every run. */
   const nextId = (kind: string): string =>
-    bytesToHex(sha256(new TextEncoder().encode(`${kind} ${++count}`))).slice(0, 32)
+    bytesToHex(sha256(new TextEncoder().encode(`${kind} ${++ids.count}`))).slice(0, 32)
 
   const addCloud = (now: number, attributes: { id?: string; name: string; bucket: string }): Cloud => {
     const cloud: Cloud = {
@@ -207,8 +250,9 @@ export const makeWorld = (options: {
         events: { video_created: false, video_encoded: false, encoding_progress: false, encoding_completed: false }
       }
     }
-    for (const profile of options.profiles) addProfile(cloud, now, profile)
     clouds.set(cloud.id, cloud)
+    touch({ kind: "cloud", cloud, id: cloud.id })
+    for (const profile of options.profiles) addProfile(cloud, now, profile)
     return cloud
   }
 
@@ -219,6 +263,7 @@ export const makeWorld = (options: {
     const attributes = { ...defaults, name: own["preset_name"] ?? String(id), ...implied, ...own }
     const profile = { id: String(id), createdAt: now, updatedAt: now, attributes }
     cloud.profiles.set(profile.id, profile)
+    touch({ kind: "profile", cloud, id: profile.id })
     return profile
   }
 
@@ -247,30 +292,56 @@ export const makeWorld = (options: {
       createdAt: now,
       startedAt: now,
       finishedAt: now,
-      failure: undefined
+      failure: undefined,
+      progress: undefined,
+      made: undefined
     }
-    start(encoding, video, now)
     cloud.encodings.set(id, encoding)
+    start(cloud, encoding, video, now)
     return encoding
   }
 
-  const start = (encoding: Encoding, video: Video, now: number): void => {
+  const start = (cloud: Cloud, encoding: Encoding, video: Video, now: number): void => {
     encoding.startedAt = now
-    encoding.finishedAt = now + encodingTime
     encoding.failure = video.failure
       ? originalFailed
       : failing.get(String(encoding.profile.attributes["name"]))
+    encoding.finishedAt = !encodes ? now + encodingTime : encoding.failure === undefined ? LATER : now
+    encoding.progress = encodes ? 0 : undefined
+    touch({ kind: "encoding", cloud, id: encoding.id })
+  }
+
+  /** It has come to its end, whichever. */
+  const finish = (cloud: Cloud, encoding: Encoding, outcome: Made | Failure, now: number): void => {
+    encoding.finishedAt = now
+    if ("error_class" in outcome) encoding.failure = outcome
+    else {
+      encoding.failure = undefined
+      encoding.made = outcome
+      encoding.progress = 100
+    }
+    touch({ kind: "encoding", cloud, id: encoding.id })
   }
 
   /** Its source cannot be used: what was to be made of it fails with it; what was made already stays. */
   const failVideo = (cloud: Cloud, video: Video, failure: Failure, now: number): void => {
     video.failure = failure
+    if (video.storedAt === LATER) video.storedAt = now
+    touch({ kind: "video", cloud, id: video.id })
     const at = Math.max(now, video.storedAt)
     for (const encoding of cloud.encodings.values()) {
       if (encoding.videoId !== video.id || encodingStatus(encoding, now) !== "processing") continue
       encoding.finishedAt = Math.min(encoding.finishedAt, at)
       encoding.failure = originalFailed
+      touch({ kind: "encoding", cloud, id: encoding.id })
     }
+  }
+
+  /** Its source is where it belongs. */
+  const storeVideo = (cloud: Cloud, video: Video, found: Found | undefined, now: number): void => {
+    video.storedAt = now
+    video.found = found
+    touch({ kind: "video", cloud, id: video.id })
   }
 
   const addVideo = (
@@ -282,6 +353,8 @@ export const makeWorld = (options: {
       readonly size?: number | undefined
       readonly pathFormat?: string | undefined
       readonly payload?: string | undefined
+      /** What the file is called that has come. */
+      readonly incoming?: string | undefined
     },
     changes: Wire = {}
   ): Video => {
@@ -290,7 +363,9 @@ export const makeWorld = (options: {
       id,
       createdAt: now,
       // Long enough to be seen processing, and over before the first encoding is.
-      storedAt: now + Math.floor(encodingTime / 10),
+      storedAt: encodes && source.incoming !== undefined || fetches && source.url !== undefined
+        ? LATER
+        : now + Math.floor(encodingTime / 10),
       pathFormat: source.pathFormat,
       source: {
         original_filename: source.filename,
@@ -309,32 +384,84 @@ export const makeWorld = (options: {
         payload: source.payload ?? null
       },
       failure: undefined,
-      changes
+      changes,
+      incoming: source.incoming,
+      found: undefined
     }
     cloud.videos.set(id, video)
+    touch({ kind: "video", cloud, id })
     return video
+  }
+
+  const removeEncoding = (cloud: Cloud, encoding: Encoding): void => {
+    cloud.encodings.delete(encoding.id)
+    touch({ kind: "encoding", cloud, id: encoding.id, removed: encoding })
   }
 
   const removeVideo = (cloud: Cloud, video: Video): void => {
     cloud.videos.delete(video.id)
+    touch({ kind: "video", cloud, id: video.id, removed: video })
     for (const encoding of cloud.encodings.values()) {
-      if (encoding.videoId === video.id) cloud.encodings.delete(encoding.id)
+      if (encoding.videoId === video.id) removeEncoding(cloud, encoding)
     }
   }
 
-  const main = addCloud(options.now, { id: options.cloudId, name: "emulated", bucket: "effect-panda-emulator" })
+  const removeSource = (cloud: Cloud, video: Video): void =>
+    touch({ kind: "video", cloud, id: video.id, without: video })
+
+  const removeCloud = (cloud: Cloud): void => {
+    clouds.delete(cloud.id)
+    touch({ kind: "cloud", cloud, id: cloud.id })
+    for (const video of cloud.videos.values()) removeVideo(cloud, video)
+  }
+
+  const addMain = (now: number) =>
+    addCloud(now, { id: options.cloudId, name: "emulated", bucket: "effect-panda-emulator" })
+
+  const first = addMain(options.now)
   for (let age = options.videos; age > 0; age--) {
     // Old enough to be finished, and a minute apart.
     const then = options.now - age * 60_000 - encodingTime
-    const video = addVideo(main, then, { filename: `movie-${age}.mp4` })
-    for (const profile of main.profiles.values()) addEncoding(main, then, video, profile)
+    const video = addVideo(first, then, { filename: `movie-${age}.mp4` })
+    for (const profile of first.profiles.values()) {
+      // They were made before there was anything to make them with.
+      Object.assign(addEncoding(first, then, video, profile), { finishedAt: then + encodingTime, progress: undefined })
+    }
   }
 
-  return { main, clouds, failing, nextId, addCloud, addProfile, addEncoding, addVideo, failVideo, removeVideo, start }
+  return {
+    /** The cloud that the options name. */
+    get main(): Cloud {
+      return clouds.get(options.cloudId) ?? first
+    },
+    clouds,
+    failing,
+    ids,
+    nextId,
+    touch,
+    addCloud,
+    addMain,
+    addProfile,
+    addEncoding,
+    addVideo,
+    failVideo,
+    finish,
+    removeCloud,
+    removeEncoding,
+    removeSource,
+    removeVideo,
+    start,
+    storeVideo
+  }
 }
 
 export type World = ReturnType<typeof makeWorld>
 
-/** A storage key from a `path_format` (contract 11). */
+/** A storage key from a `path_format` (contract 11). What the keywords stand for leads nowhere else. */
 const path = (format: string, values: Readonly<Record<string, string>>): string =>
-  format.replace(/:(video_id|id|original|date|profile|type|resolution)(?![a-z_])/g, (_, name: string) => values[name]!)
+  format
+    .replace(
+      /:(video_id|id|original|date|profile|type|resolution)(?![a-z_])/g,
+      (_, name: string) => (values[name] || "_").replace(/[/\\\p{Cc}]/gu, "_")
+    )
+    .replace(/(?<=^|\/)\.{1,2}(?=\/|$)/g, "_")

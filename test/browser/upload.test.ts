@@ -511,8 +511,15 @@ describe("what is wrong with the file", () => {
     const slice = file.slice.bind(file)
     let reads = 0
     file.slice = (from, to) => reads++ < 3 ? slice(from, to) : new Blob([new Uint8Array(slice(from, to).size)])
-    assert.strictEqual(await codeOf(upload(file, { authorize: AUTHORIZE, chunkSize: 30 }).start()), "Changed")
+    const sending = upload(file, { authorize: AUTHORIZE, chunkSize: 30 })
+    assert.strictEqual(await codeOf(sending.start()), "Changed")
     assert.strictEqual((await sessions())[0]!.status, "open")
+    // Started again it is the upload of what the file is now.
+    await sending.start()
+    assert.deepInclude((await sessions())[1], {
+      status: "complete",
+      sha256: createHash("sha256").update(new Uint8Array(100)).digest("hex")
+    })
   })
 
   it("named in markup or in two lines: it is text", async () => {

@@ -196,7 +196,8 @@ export class FileUpload extends Teller<UploadEvents> implements Upload {
   async #go(signal: AbortSignal): Promise<void> {
     let turn: turns.Turn | undefined
     try {
-      const key = await this.#key()
+      await this.#verify()
+      const key = this.#key()
       signal.throwIfAborted()
       memory.prune(this.#keepFor || 7 * DAY)
       turn = await turns.take(key, signal, () => this.#become("waiting"))
@@ -215,8 +216,15 @@ export class FileUpload extends Teller<UploadEvents> implements Upload {
     }
   }
 
-  async #key(): Promise<string> {
-    this.#print ??= await fingerprint(this.file, this.name)
+  /** That the file is what it was, if it was read before. */
+  async #verify(): Promise<void> {
+    const print = await fingerprint(this.file, this.name)
+    if (this.#print !== undefined && this.#print !== print) throw new UploadFailure("Changed", { name: this.name })
+    this.#print = print
+  }
+
+  /** Of the file, and of what is asked for it. */
+  #key(): string {
     const { authorize, payload } = this.#handshake
     const what = JSON.stringify([this.#print, typeof authorize === "function" ? "" : authorize, payload])
     return hash([new TextEncoder().encode(what)])
@@ -310,9 +318,8 @@ export class FileUpload extends Teller<UploadEvents> implements Upload {
         memory.remove(key)
       },
       verify: async () => {
-        const changed = await fingerprint(this.file, this.name) !== this.#print
+        await this.#verify()
         signal.throwIfAborted()
-        if (changed) throw new UploadFailure("Changed", { name: this.name })
       },
       renew: async () => {
         const { location, postprocess } = await this.#authorize(signal)
@@ -340,6 +347,8 @@ export class FileUpload extends Teller<UploadEvents> implements Upload {
   }
 
   #fail(failure: UploadFailure): void {
+    // Started again, it begins anew with what the file is by then.
+    if (failure.code === "Changed") this.#print = this.#session = undefined
     this.#failure = failure
     this.#end.reject(failure)
     this.#become("failed")
@@ -349,7 +358,7 @@ export class FileUpload extends Teller<UploadEvents> implements Upload {
   /** Has the server forget the session, and forgets it, unless somebody else is at it by now. */
   async #forget(): Promise<void> {
     if (this.#session === undefined) return
-    const key = await this.#key()
+    const key = this.#key()
     const turn = await turns.takeIfFree(key)
     if (turn === undefined) return
     memory.remove(key)

@@ -1,0 +1,8 @@
+/** A few of what `npm run test:browser` shows of every browser, in the one that is quick to start. */
+import * as cases from "./real/cases.js"
+
+cases.show(
+  "chromium",
+  { size: 3 * cases.MIB, chunkSize: cases.MIB / 8 },
+  /fault of each kind|after a reload|second tab|the proxy|2013 to itself/
+)

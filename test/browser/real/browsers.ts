@@ -1,0 +1,68 @@
+/** The browsers of the machine, each driven without a window. */
+import { Effect } from "effect"
+import { accessSync, constants } from "node:fs"
+import { delimiter, join } from "node:path"
+import * as puppeteer from "puppeteer-core"
+
+export type Name = "chromium" | "firefox"
+
+const runs = (path: string): boolean => {
+  try {
+    accessSync(path, constants.X_OK)
+    return true
+  } catch {
+    return false
+  }
+}
+
+const programs: Record<Name, { readonly called: ReadonlyArray<string>; readonly install: string }> = {
+  chromium: { called: ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"], install: "chromium" },
+  firefox: { called: ["firefox-esr", "firefox"], install: "firefox-esr" }
+}
+
+/** Where it is. Where it is not, a line says what to install. */
+export const find = (name: Name): string | undefined => {
+  const { called, install } = programs[name]
+  const folders = (process.env["PATH"] ?? "").split(delimiter)
+  const found = called.flatMap((program) => folders.map((folder) => join(folder, program))).find(runs)
+  if (found === undefined) {
+    console.warn(`Tests in ${name} do not run here: install it (apt-get install -y ${install}), then run them again`)
+  }
+  return found
+}
+
+const root = process.getuid?.() === 0
+
+/** A browser with a profile of its own, until the scope closes. */
+export const launch = (name: Name, executablePath: string) =>
+  Effect.acquireRelease(
+    Effect.promise(() =>
+      puppeteer.launch({
+        browser: name === "chromium" ? "chrome" : "firefox",
+        executablePath,
+        headless: true,
+        // Chromium's sandbox does not let root in, and a container has little shared memory.
+        args: name === "chromium" ? ["--disable-dev-shm-usage", ...root ? ["--no-sandbox"] : []] : [],
+        ...name === "firefox" ? { env: { ...process.env, ...root ? { HOME: "/tmp" } : {} } } : {}
+      })
+    ),
+    (browser) => Effect.promise(() => browser.close())
+  )
+
+const OWN = /^(Failed to load resource|Access to XMLHttpRequest|Cross-Origin Request Blocked)/
+
+/** A page that is to say all that it says: what it logs, and what goes wrong in it. */
+export const open = (browser: puppeteer.Browser) =>
+  Effect.acquireRelease(
+    Effect.promise(async () => {
+      const page = await browser.newPage()
+      const said: Array<string> = []
+      page.on("console", (message) => {
+        // Of a request that fails, browsers themselves tell where it went.
+        if (!OWN.test(message.text())) said.push(`${message.type()}: ${message.text()}`)
+      })
+      page.on("pageerror", (error) => said.push(`error: ${String(error)}`))
+      return { page, said }
+    }),
+    ({ page }) => Effect.promise(() => page.isClosed() ? Promise.resolve() : page.close())
+  )

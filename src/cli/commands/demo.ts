@@ -23,6 +23,7 @@ import { codes, Ended } from "../exit.js"
 import * as http from "../http.js"
 import * as local from "../local.js"
 import { Output } from "../output.js"
+import * as store from "../store.js"
 import { inLine } from "../text.js"
 import * as transfers from "../transfers.js"
 import * as upload from "./upload.js"
@@ -105,7 +106,7 @@ export const demo = leaf({
           )
           return yield* transfers.run(inputs, { ...options, onState })
         })
-      const states = yield* upload.store(values.state)
+      const states = yield* store.asked(values.state)
       if (real && inEnvironment()) return yield* connected(job()).pipe(Effect.provide(states))
 
       const folder = `${values.state ?? stateFolder()}/demo`

@@ -8,11 +8,11 @@ import * as Option from "effect/Option"
 import { resolve } from "node:path"
 import * as Encodings from "../../Encodings.js"
 import * as UploadSource from "../../UploadSource.js"
-import * as UploadStore from "../../UploadStore.js"
 import { argument, flag, leaf, optional, text } from "../command.js"
-import { connected, stateFolder } from "../configuration.js"
+import { connected } from "../configuration.js"
 import { UsageError } from "../exit.js"
 import { Output } from "../output.js"
+import * as store from "../store.js"
 import { inLine, quoted } from "../text.js"
 import * as transfers from "../transfers.js"
 
@@ -114,20 +114,6 @@ export const inputs = (paths: ReadonlyArray<string>) =>
       Effect.map(UploadSource.fromFile(path), (source): transfers.Input => ({ path, source })))
   })
 
-/** Where the states are. One that is asked for and is not there yet is worth a word: it may be mistyped. */
-export const store = (state: string | undefined) =>
-  Effect.gen(function*() {
-    const fs = yield* FileSystem.FileSystem
-    if (state !== undefined && !(yield* Effect.orElseSucceed(fs.exists(state), () => true))) {
-      const { note } = yield* Output
-      yield* note(`${inLine(resolve(state))} is not there yet: nothing to resume, so this begins anew`)
-    }
-    return storeLayer(state)
-  })
-
-export const storeLayer = (state: string | undefined) =>
-  UploadStore.layerFileSystem(`${state ?? stateFolder()}/uploads`)
-
 /** The command line as it was typed, to be typed again. */
 export const again = () => {
   const { argv, env } = process
@@ -172,7 +158,7 @@ export const upload = leaf({
           source: UploadSource.fromStream(NodeStream.stdin, { name: name ?? "standard-input", size: size! })
         }]
         : yield* inputs(files)
-      const states = yield* store(values.state)
+      const states = yield* store.asked(values.state)
       yield* connected(transfers.run(from, { ...chosen, again: piped ? undefined : again() })).pipe(
         Effect.provide(states)
       )

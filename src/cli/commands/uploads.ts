@@ -10,6 +10,7 @@ import { connected } from "../configuration.js"
 import { codes, Ended, UsageError } from "../exit.js"
 import { Output } from "../output.js"
 import { yes } from "../resource.js"
+import * as store from "../store.js"
 import { bytes, inLine, table } from "../text.js"
 import * as upload from "./upload.js"
 import { time } from "./videos.js"
@@ -43,7 +44,7 @@ const list = leaf({
         yield* output.emit({ type: "item", item: { key: short(key), name, acknowledged, size } })
       }
       yield* output.emit({ type: "result", value: { count: entries.length } })
-    }).pipe(Effect.provide(upload.storeLayer(state)))
+    }).pipe(Effect.provide(store.layer(state)))
 })
 
 const abort = leaf({
@@ -56,8 +57,8 @@ const abort = leaf({
   run: ({ names, state, yes }) =>
     Effect.gen(function*() {
       const output = yield* Output
-      const store = yield* UploadStore
-      const entries = yield* store.list
+      const kept = yield* UploadStore
+      const entries = yield* kept.list
       const chosen = yield* Effect.forEach(names, (name) => {
         const found = entries.filter(({ key, state }) => short(key) === name || state.name === name)
         return found.length === 1
@@ -73,11 +74,11 @@ const abort = leaf({
       yield* connected(Effect.forEach(chosen, ({ key, state }) =>
         Effect.gen(function*() {
           yield* Upload.abort(state)
-          yield* store.remove(key)
+          yield* kept.remove(key)
           yield* output.print(`Ended ${inLine(state.name)}`)
         })))
       yield* output.emit({ type: "result", value: { count: chosen.length } })
-    }).pipe(Effect.provide(upload.storeLayer(state)))
+    }).pipe(Effect.provide(store.layer(state)))
 })
 
 const prune = leaf({
@@ -101,7 +102,7 @@ const prune = leaf({
       const count = yield* (yield* UploadStore).prune(`${days} days`)
       yield* output.print(`Forgot ${count}`)
       yield* output.emit({ type: "result", value: { count } })
-    }).pipe(Effect.provide(upload.storeLayer(state)))
+    }).pipe(Effect.provide(store.layer(state)))
 })
 
 export const commands = group("uploads", "List, end and forget unfinished uploads", [list, abort, prune])

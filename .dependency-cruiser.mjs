@@ -5,7 +5,8 @@
 const rooms = [
   ["internal/upload/decision"],
   ["internal/browser/"],
-  ["browser"],
+  ["browser", "internal/element/"],
+  ["browser/element"],
   ["internal/text/", "internal/model/", "internal/layer/", "internal/time/"],
   ["UploadState"],
   ["PandaError"],
@@ -44,7 +45,7 @@ const cli = "^src/cli/"
 const library = { path: "^src", pathNot: cli }
 const ingest = "^src/(Ingest[.]ts$|internal/ingest/)"
 const sql = "^src/(SqlUploadStore[.]ts$|internal/sql/)"
-const browser = "^src/(browser[.]ts$|browser/|internal/browser/)"
+const browser = "^src/(browser[.]ts$|browser/|internal/(browser|element)/)"
 const emulator = "^src/(PandaEmulator[.]ts$|internal/emulator/)"
 
 const forbid = (name, comment, from, to) => ({ name, comment, severity: "error", from, to })

@@ -18,7 +18,7 @@ describe("package", () => {
       JSON.stringify(
         {
           ".": target("index"),
-          ...Object.fromEntries(rooms.map((room) => [`./${room}`, target(room)])),
+          ...Object.fromEntries([...rooms, "browser/element"].map((room) => [`./${room}`, target(room)])),
           "./internal/*": null,
           "./package.json": "./package.json"
         },

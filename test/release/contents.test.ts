@@ -37,6 +37,7 @@ describe("files", () => {
     const command = ["LICENSES.txt", "effect-panda.mjs", "panda.mp4"].map((file) => `dist/cli/${file}`)
     const others = [
       ...command,
+      "assets/element.png",
       "assets/upload.svg",
       "CHANGELOG.md",
       "COMMANDS.md",

@@ -30,7 +30,8 @@ export const sentences = {
   // The page's own server, which hands out the place to upload to.
   AuthorizeUnreachable: () =>
     "This site's server could not be asked for the upload: check the connection and try again",
-  AuthorizeDenied: (details) => `You may not upload here${told(details)}: sign in and try again${answered(details)}`,
+  AuthorizeDenied: (details) =>
+    `You may not upload here${told(details) || `: sign in and try again${answered(details)}`}`,
   AuthorizeRefused: (details) => `This site refuses the upload${told(details) || answered(details)}`,
   AuthorizeFailed: (details) =>
     `This site's server failed when it was asked for the upload: try again later${answered(details)}`,

@@ -15,20 +15,20 @@ import { panda, server } from "../serve.js"
 
 const here = (file: string) => fileURLToPath(new URL(file, import.meta.url))
 
-/** The script of the page. */
+/** The scripts of the pages. */
 export const bundled = Effect.promise(async () => {
   const folder = mkdtempSync(join(tmpdir(), "effect-panda-page-"))
   await build({
-    entryPoints: [here("page.ts")],
+    entryPoints: [here("page.ts"), here("elementPage.ts")],
     outdir: folder,
     bundle: true,
     format: "esm",
-    target: "es2022",
-    alias: { "effect-panda/browser": here("../../../src/browser.ts") }
+    target: "es2022"
   })
-  const script = readFileSync(join(folder, "page.js"), "utf8")
+  const read = (name: string) => readFileSync(join(folder, name), "utf8")
+  const scripts = { page: read("page.js"), element: read("elementPage.js") }
   rmSync(folder, { recursive: true })
-  return script
+  return scripts
 })
 
 const PAGE = `<!doctype html>
@@ -37,7 +37,27 @@ const PAGE = `<!doctype html>
 <body><label>File <input type="file"></label><script type="module" src="/page.js"></script></body>
 </html>`
 
-export const make = (script: string, options?: PandaEmulator.Options) =>
+const ELEMENT = `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>Films</title><link rel="icon" href="data:,">
+<script type="module" src="/element.js"></script>
+</head>
+<body>
+<main>
+<h1>Films</h1>
+<form>
+<fieldset>
+<legend>Your films</legend>
+<panda-upload name="films" label="Films" accept="video/*" max-size="100000000" multiple required></panda-upload>
+</fieldset>
+<button id="send">Send</button>
+</form>
+</main>
+</body>
+</html>`
+
+export const make = (scripts: Effect.Effect.Success<typeof bundled>, options?: PandaEmulator.Options) =>
   Effect.gen(function*() {
     const { client, emulator, port: upstream } = yield* panda(options)
     const secret = Redacted.make("0123456789abcdef0123456789abcdef")
@@ -53,6 +73,8 @@ export const make = (script: string, options?: PandaEmulator.Options) =>
       "form-action 'self'",
       "require-trusted-types-for 'script'"
     ].join("; ")
+    const guarded = (page: string) =>
+      HttpServerResponse.html(page).pipe(HttpServerResponse.setHeader("content-security-policy", policy))
     const noted = Effect.gen(function*() {
       const request = yield* HttpServerRequest.HttpServerRequest
       const form = new URLSearchParams(yield* Effect.orDie(request.text))
@@ -60,11 +82,10 @@ export const make = (script: string, options?: PandaEmulator.Options) =>
       return HttpServerResponse.unsafeJson({ id })
     })
     const router = HttpRouter.empty.pipe(
-      HttpRouter.get(
-        "/",
-        HttpServerResponse.html(PAGE).pipe(HttpServerResponse.setHeader("content-security-policy", policy))
-      ),
-      HttpRouter.get("/page.js", HttpServerResponse.text(script, { contentType: "text/javascript" })),
+      HttpRouter.get("/", guarded(PAGE)),
+      HttpRouter.get("/element", guarded(ELEMENT)),
+      HttpRouter.get("/element.js", HttpServerResponse.text(scripts.element, { contentType: "text/javascript" })),
+      HttpRouter.get("/page.js", HttpServerResponse.text(scripts.page, { contentType: "text/javascript" })),
       HttpRouter.all("/panda/authorize_upload", Authorize.httpApp({ decide })),
       HttpRouter.all(
         "/panda/noted",

@@ -21,6 +21,7 @@ import * as UploadState from "effect-panda/UploadState"
 import * as UploadStore from "effect-panda/UploadStore"
 import * as Authorize from "effect-panda/Authorize"
 import * as browser from "effect-panda/browser"
+import * as element from "effect-panda/browser/element"
 import * as Videos from "effect-panda/Videos"
 import * as Webhook from "effect-panda/Webhook"
 
@@ -156,3 +157,8 @@ export const authorize = Authorize.httpApp({
 export const proxied = Authorize.proxy({ url: "/panda/upload", secret: Redacted.make("secret") }).pipe(
   Effect.map((proxy) => Authorize.httpApp({ proxy, decide: () => Effect.succeed({}) }))
 )
+
+export const films = (page: Document): ReadonlyArray<string> => {
+  const field = page.querySelector("panda-upload")
+  return field instanceof element.PandaUpload ? field.value : []
+}

@@ -6,34 +6,49 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as PandaEmulator from "../../PandaEmulator.js"
-import { integer, leaf } from "../command.js"
+import { flag, integer, leaf, text } from "../command.js"
 import * as http from "../http.js"
 import * as local from "../local.js"
 import { Output } from "../output.js"
+import * as own from "../own.js"
 
 export const emulator = leaf({
   name: "emulator",
   summary: "Run a Panda on this machine",
   details: [
-    "It takes what Panda takes, checks what Panda checks, and forgets everything when it ends. What it prints, other programs need in their environment."
+    "It takes what Panda takes and checks what Panda checks. What it prints, other programs need in their environment.",
+    "With --encode it really encodes, by the ffmpeg of this machine, and what it made can be watched at the urls that it gives. With --data it keeps everything in a folder, and goes on there when it is started again, even after a crash; without, it forgets everything when it ends."
   ],
   examples: [
     { line: "emulator --port 8080", does: "on a port of your choice" },
+    { line: "emulator --data panda --encode", does: "a Panda of your own" },
     { line: "emulator --videos 250", does: "with something to list" }
   ],
   connects: false,
   options: {
     port: integer("port", "PORT", "The port to listen on; any free one by default"),
-    videos: integer("videos", "COUNT", "How many finished videos there are to begin with"),
+    data: text("data", "FOLDER", "Where to keep everything; one process at a time"),
+    encode: flag("encode", "Really encode, with ffmpeg"),
+    privateSources: flag("private-sources", "Fetch a source_url from this machine and its network, too"),
+    videos: integer("videos", "COUNT", "How many finished videos there are to begin with, without files"),
     encodingTime: Options.integer("encoding-time").pipe(
       Options.withPseudoName("SECONDS"),
-      Options.withDescription("How long an encoding takes; 10 by default"),
+      Options.withDescription("How long an encoding takes that is not really made; 10 by default"),
       Options.withDefault(10)
     )
   },
   args: {},
-  run: ({ encodingTime, port = 0, videos }) =>
-    Effect.gen(function*() {
+  run: ({ data, encode, encodingTime, port = 0, privateSources, videos }) => {
+    const options: PandaEmulator.FolderOptions = {
+      videos,
+      hash: local.hash,
+      encodingTime: `${encodingTime} seconds`,
+      privateSources
+    }
+    const panda = data === undefined && !encode
+      ? PandaEmulator.layerServer(options)
+      : own.layer(data, options, encode ? own.encoder : undefined)
+    return Effect.gen(function*() {
       const output = yield* Output
       const panda = yield* PandaEmulator.PandaEmulator
       const address = local.portOf(yield* HttpServer.HttpServer)
@@ -52,11 +67,7 @@ export const emulator = leaf({
       return yield* Effect.never
     }).pipe(
       Effect.scoped,
-      Effect.provide(
-        PandaEmulator.layerServer({ videos, hash: local.hash, encodingTime: `${encodingTime} seconds` }).pipe(
-          Layer.provideMerge(local.server(port)),
-          Layer.provideMerge(http.layer)
-        )
-      )
+      Effect.provide(panda.pipe(Layer.provideMerge(local.server(port)), Layer.provideMerge(http.layer)))
     )
+  }
 })

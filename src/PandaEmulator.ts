@@ -10,7 +10,8 @@
  * through an `HttpClient`. Everything it was asked, everything it told and everything it holds can be inspected.
  *
  * With a folder it is a Panda of your own: it keeps what it gets, serves it, and begins where it ended; with an `Encoder`
- * beside it encodings are really made (`layerFolder`).
+ * beside it encodings are really made (`layerFolder`). On a port it shows at its root what goes on, and why a request was
+ * refused.
  *
  * @since 0.1.0
  */
@@ -37,6 +38,7 @@ import * as Encoder from "./Encoder.js"
 import * as Addresses from "./internal/emulator/addresses.js"
 import type { Request } from "./internal/emulator/exchange.js"
 import type * as Faults from "./internal/emulator/faults.js"
+import * as PageState from "./internal/emulator/page/state.js"
 import * as Memory from "./internal/emulator/memoryHttpClient.js"
 import * as Port from "./internal/emulator/portHttpApp.js"
 import * as Server from "./internal/emulator/server.js"
@@ -87,6 +89,11 @@ export interface Options {
   readonly partialChunks?: "keep" | "discard" | undefined
   /** How many requests, deliveries and rules are kept for inspection: the last 10,000 of each by default. */
   readonly recorded?: number | undefined
+  /**
+   * By which names the page at the root, and files that are kept, are shown, `"*"` being any; then they are shown to
+   * whoever reaches the port, without a password. By default they are shown on this machine only, by its own names.
+   */
+  readonly pageHosts?: ReadonlyArray<string> | undefined
 }
 
 /**
@@ -582,7 +589,18 @@ const buildWith = (options: Options, folder: Folder | undefined) =>
           [...of(cloud).values()].reverse().map((a) => show(a, now))
         ))
 
-    const port = Port.make(handle, () => state.storage)
+    const port = Port.make(handle, () => state.storage, {
+      hosts: options.pageHosts ?? [],
+      about: Effect.sync(() => PageState.about(state, Server.routes)),
+      sections: Effect.map(now, (now) => PageState.sections(state, now)),
+      arm: (rule) =>
+        Effect.sync(() => {
+          const impossible = Server.impossible(rule)
+          if (impossible === undefined) state.scripting.inject(rule)
+          return impossible
+        }),
+      disarm: Effect.sync(() => state.scripting.disarm())
+    })
     const service: PandaEmulator.Service = {
       ...keys,
       cloudId,

@@ -6,6 +6,7 @@ import * as NodeContext from "@effect/platform-node/NodeContext"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
+import { spawn } from "node:child_process"
 import { availableParallelism } from "node:os"
 import * as Encoder from "../Encoder.js"
 import * as PandaEmulator from "../PandaEmulator.js"
@@ -44,6 +45,17 @@ const taken = (folder: string): Effect.Effect<void, UsageError | PlatformError, 
 export const encoder: Layer.Layer<Encoder.Encoder, Encoder.EncoderUnavailable> = Layer.suspend(() =>
   Layer.provide(Encoder.layerFfmpeg({ concurrency: availableParallelism() }), NodeContext.layer)
 )
+
+/** In the browser of whoever sits here. Where there is none, the address that was printed has to do. */
+export const browse = (url: string): Effect.Effect<void> =>
+  Effect.sync(() => {
+    const [program, ...args] = process.platform === "darwin"
+      ? ["open"]
+      : process.platform === "win32"
+      ? ["cmd", "/c", "start", ""]
+      : ["xdg-open"]
+    spawn(program!, [...args, url], { stdio: "ignore", detached: true }).on("error", () => {}).unref()
+  })
 
 /** The emulator with a folder; without the name of one it has one that is gone when it ends. */
 export const layer = <E>(

@@ -29,6 +29,7 @@ export const emulator = leaf({
     port: integer("port", "PORT", "The port to listen on; any free one by default"),
     data: text("data", "FOLDER", "Where to keep everything; one process at a time"),
     encode: flag("encode", "Really encode, with ffmpeg"),
+    open: flag("open", "Open the page that shows what goes on"),
     privateSources: flag("private-sources", "Fetch a source_url from this machine and its network, too"),
     videos: integer("videos", "COUNT", "How many finished videos there are to begin with, without files"),
     encodingTime: Options.integer("encoding-time").pipe(
@@ -38,7 +39,7 @@ export const emulator = leaf({
     )
   },
   args: {},
-  run: ({ data, encode, encodingTime, port = 0, privateSources, videos }) => {
+  run: ({ data, encode, encodingTime, open, port = 0, privateSources, videos }) => {
     const options: PandaEmulator.FolderOptions = {
       videos,
       hash: local.hash,
@@ -63,7 +64,10 @@ export const emulator = leaf({
       yield* panda.deliver(yield* HttpClient.HttpClient)
       yield* output.emit({ type: "item", item: variables })
       yield* output.print(Object.entries(variables).map(([name, value]) => `export ${name}=${value}`).join("\n"))
-      yield* output.note(`A Panda listens at http://127.0.0.1:${address}/v2 until it is interrupted`)
+      const page = `http://127.0.0.1:${address}/`
+      yield* output.note(`What goes on is shown at ${page}, on this machine only`)
+      yield* output.note(`A Panda listens at ${page}v2 until it is interrupted`)
+      if (open) yield* own.browse(page)
       return yield* Effect.never
     }).pipe(
       Effect.scoped,

@@ -21,8 +21,21 @@ const lifetime = (method: string, path: string): number =>
 
 const isoTimestamp = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/
 
+/** Why somebody may not come in. The answer does not tell all of it. */
+export type Reason = "Missing" | "Token" | "AccessKey" | "Mismatch" | "Timestamp" | "Expired" | "Replayed"
+
+export interface Refused {
+  readonly reason: Reason
+  readonly answer: Answer
+  /** Parameters that are not there. */
+  readonly missing: ReadonlyArray<string>
+}
+
 const mismatch = refusal(401, "NotAuthorized", "Signatures do not match")
 const expired = refusal(401, "NotAuthorized", "Signatures expired")
+
+const refused = (reason: Reason, answer = mismatch): Either.Either<never, Refused> =>
+  Either.left({ reason, answer, missing: [] })
 
 /** Looks at every character, so that the time taken does not tell where two texts begin to differ. */
 const equals = (left: string, right: string): boolean => {
@@ -63,11 +76,11 @@ export const makeGate = (keys: Keys) => {
     readonly path: string
     readonly parameters: Parameters
     readonly now: number
-  }): Either.Either<"signature" | "token", Answer> => {
+  }): Either.Either<"signature" | "token", Refused> => {
     const { method, now, parameters, path } = request
     const token = textOf(parameters, "token")
     if (token !== undefined) {
-      return equals(token, Redacted.value(keys.token)) ? Either.right("token") : Either.left(mismatch)
+      return equals(token, Redacted.value(keys.token)) ? Either.right("token") : refused("Token")
     }
     const required = ["access_key", "signature", "timestamp"] as const
     const [accessKey, signature, timestamp] = required.map((name) => textOf(parameters, name) ?? "") as [
@@ -76,16 +89,17 @@ export const makeGate = (keys: Keys) => {
       string
     ]
     const absent = required.filter((name) => !textOf(parameters, name))
-    if (absent.length > 0) return Either.left(missing(absent))
+    if (absent.length > 0) return Either.left({ reason: "Missing", answer: missing(absent), missing: absent })
 
     const host = request.host.toLowerCase().replace(/:\d*$/, "")
     const signedAs = (path: string) =>
       equals(signature, sign(keys.secretKey, [method, host, path, canonical(parameters)].join("\n")))
     const isSigned = signedAs(path) || signedAs(decode(path))
-    if (!equals(accessKey, keys.accessKey) || !isSigned) return Either.left(mismatch)
-    if (!isoTimestamp.test(timestamp)) return Either.left(mismatch)
+    const isOurs = equals(accessKey, keys.accessKey)
+    if (!isOurs || !isSigned) return refused(isOurs ? "Mismatch" : "AccessKey")
+    if (!isoTimestamp.test(timestamp)) return refused("Timestamp")
     const until = Date.parse(timestamp) + lifetime(method, path)
-    if (!(now <= until)) return Either.left(expired)
-    return method === "POST" && isReplay(signature, until, now) ? Either.left(mismatch) : Either.right("signature")
+    if (!(now <= until)) return refused("Expired", expired)
+    return method === "POST" && isReplay(signature, until, now) ? refused("Replayed") : Either.right("signature")
   }
 }

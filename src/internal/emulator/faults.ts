@@ -246,6 +246,11 @@ export const makeScripting = (recorded: number) => {
       rules = [...rules.filter(({ times }) => times > 0), entry]
       all.add(entry)
     },
+    /** What has not happened yet does not happen any more. */
+    disarm(): void {
+      for (const entry of rules) entry.times = 0
+      rules = []
+    },
     rules: () => all.last().map(({ fired, rule }) => ({ ...rule, fired })),
     /** The first rule that fires decides; delays are waited for on the way to it. */
     next: (exchange: Faulty, onFault: (fault: Fault) => void): Effect.Effect<Script> =>

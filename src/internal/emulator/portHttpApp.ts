@@ -6,9 +6,11 @@ import type * as HttpApp from "@effect/platform/HttpApp"
 import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import { hasProperty, isFunction } from "effect/Predicate"
 import * as Stream from "effect/Stream"
 import * as Files from "./files.js"
+import { isPage, makePage, notForThem, type Page } from "./page/app.js"
 import type { Storage } from "./storage.js"
 import { type Answer, jsonType, type Outcome, type Request, settled } from "./exchange.js"
 
@@ -128,12 +130,14 @@ const headAndPart = (answer: Answer, after: number): string => {
 
 export const make = (
   handle: (request: Request) => Effect.Effect<Outcome>,
-  storage: () => Storage | undefined
+  storage: () => Storage | undefined,
+  page: Page
 ): {
   readonly httpApp: HttpApp.Default
   /** Sockets that are not read do not notice that the client has left, and would keep the server from closing. */
   readonly hangUp: Effect.Effect<void>
 } => {
+  const show = makePage(page)
   const held = new Set<Socket>()
   const hold = (socket: Socket) => {
     if (held.has(socket)) return
@@ -157,7 +161,19 @@ export const make = (
     })
     const path = url.replace(/\?.*$/, "")
     const kept = storage()
-    if (kept !== undefined && Files.isFile(path)) return Files.serve(kept, { method: request.method, path, headers })
+    const isFile = kept !== undefined && Files.isFile(path)
+    if (isFile || isPage(path)) {
+      // What is shown for long, or watched slowly, would keep the server from closing.
+      if (incoming !== undefined) hold(incoming.socket)
+      return isFile
+        ? Effect.suspend(() =>
+          Option.match(Option.fromNullable(notForThem(page.hosts, request)), {
+            onNone: () => Files.serve(kept, { method: request.method, path, headers }),
+            onSome: Effect.succeed
+          })
+        )
+        : show(path, request)
+    }
     // Apps run uninterruptibly, but who has left waits for nothing.
     return Effect.interruptible(Effect.flatMap(handled, (outcome) => {
       if (outcome._tag === "Answered") {

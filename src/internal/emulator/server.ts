@@ -28,6 +28,7 @@ import { match } from "./routes.js"
 import * as Sessions from "./sessions.js"
 import type { Spool } from "./spool.js"
 import { isFull, prefix, type Storage } from "./storage.js"
+import { explain, unknownParameters, type Verdict } from "./verdict.js"
 import { makeOutbox } from "./webhooks.js"
 import { type Change, makeWorld, showVideo, type Wire } from "./world.js"
 
@@ -50,6 +51,8 @@ export interface Settings {
 
 /** What is noted about a request, while it goes on. */
 interface Seen {
+  /** From 1. */
+  readonly number: number
   readonly method: string
   readonly path: string
   route: string
@@ -62,6 +65,10 @@ interface Seen {
   status: number | undefined
   session: string | undefined
   fault: Fault["_tag"] | undefined
+  /** Why it was let in, or was not. */
+  verdict: Verdict | undefined
+  /** What it was told when it was refused. */
+  message: string | undefined
 }
 
 /** An exchange as the core plays it, whatever it is about. */
@@ -116,6 +123,17 @@ const receive = (
   return Effect.map(reading, (end) => tooLong || end === "whole" && got < bound ? "broken" : end)
 }
 
+/** What a rule can be for. */
+export const routes: ReadonlyArray<string> = [
+  "*",
+  "create",
+  "chunk",
+  "probe",
+  "multipart",
+  "abort",
+  ...Object.keys(endpoints).filter((route) => route !== "POST /videos/upload.json")
+]
+
 /** Why a rule can never fire, if it cannot. */
 export const impossible = (rule: Rule): string | undefined => neverFires(rule, Object.keys(endpoints))
 
@@ -143,6 +161,11 @@ export const makeState = (settings: Settings, now: number, storage?: Storage) =>
     outbox: makeOutbox(world, now, settings.recorded),
     requests: makeRecord<Seen>(settings.recorded),
     skew: 0,
+    /** How many requests there were. */
+    count: 0,
+    /** Whether the disk was full when it was last written to. */
+    full: false,
+    encodes: settings.encoder !== undefined,
     storage,
     changes,
     /** Sees to it that what has changed stays so. Nobody is told of it before. */
@@ -155,7 +178,8 @@ export type State = ReturnType<typeof makeState>
 export const serverTime = (state: State): Effect.Effect<number> =>
   Effect.map(Clock.currentTimeMillis, (now) => now + state.skew)
 
-const makeSeen = (request: Request, path: string, at: number): Seen => ({
+const makeSeen = (request: Request, path: string, at: number, number: number): Seen => ({
+  number,
   method: request.method,
   path,
   route: "unknown",
@@ -167,7 +191,9 @@ const makeSeen = (request: Request, path: string, at: number): Seen => ({
   at,
   status: undefined,
   session: undefined,
-  fault: undefined
+  fault: undefined,
+  verdict: undefined,
+  message: undefined
 })
 
 const inert = {
@@ -179,10 +205,12 @@ const inert = {
 }
 
 /** What cannot be written was not received. */
-const unwritten = (error: PlatformError): Answer =>
-  isFull(error)
+const unwritten = (state: State) => (error: PlatformError): Answer => {
+  state.full = isFull(error)
+  return state.full
     ? refusal(507, "InsufficientStorage", "The disk of this Panda is full: make room there, then try again")
     : refusal(503, "StorageError", "This Panda cannot write to its folder: look at its disk and permissions")
+}
 
 const lost = (seen: Seen, method: string, path: string, length: number): Exchange => ({
   ...inert,
@@ -234,7 +262,32 @@ const apiExchange = (
       const refused = body.refused()
       if (refused !== undefined) return refused
       const host = request.headers["host"] ?? ""
-      const mode = yield* state.gate({ method, host, path, parameters, now })
+      const signed = {
+        method,
+        host,
+        path,
+        parameters,
+        pairs: [...queryPairs, ...body.pairs()],
+        query: fromPairs(queryPairs)
+      }
+      const age = now - Date.parse(textOf(parameters, "timestamp") ?? "")
+      const proof = {
+        age: Number.isFinite(age) ? age : undefined,
+        unknown: unknownParameters(route === "POST /videos/upload.json" ? "create" : route, parameters)
+      }
+      const mode = yield* Effect.mapError(
+        state.gate({ ...signed, now }),
+        ({ answer, missing, reason }) => {
+          seen.verdict = {
+            ...proof,
+            reason,
+            missing,
+            ...(reason === "Mismatch" || reason === "AccessKey" ? explain(settings.keys, signed) : {})
+          }
+          return answer
+        }
+      )
+      seen.verdict = { ...proof, mode }
       const endpoint = endpoints[route]
       // A token belongs to a cloud.
       const cloudId = textOf(parameters, "cloud_id") ?? (mode === "token" ? state.world.main.id : undefined)
@@ -253,7 +306,7 @@ const apiExchange = (
         cloud,
         segments,
         parameters,
-        file: yield* Effect.mapError(body.file, unwritten),
+        file: yield* Effect.mapError(body.file, unwritten(state)),
         now,
         base: storage && `${request.uploadOrigin}${prefix}`,
         refusesProfile: (attributes) => settings.encoder?.refuses(attributes),
@@ -417,7 +470,7 @@ const uploadExchange = (
       Effect.gen(function*() {
         const gone = Sessions.goneAnswer(session)
         if (gone !== undefined || session === undefined) return gone ?? nowhere
-        yield* Effect.mapError(state.sessions.settle(session), unwritten)
+        yield* Effect.mapError(state.sessions.settle(session), unwritten(state))
         const { cloud, id, order, spool, status } = session
         const answer = upload.act(
           finish ? () => finishUpload(state.world, cloud, order, id, now, spool?.name).id : undefined
@@ -447,7 +500,7 @@ const recognise = (state: State, settings: Settings, request: Request, at: numbe
   const query = mark === -1 ? "" : request.url.slice(mark + 1)
   const isApi = raw.startsWith("/v2/")
   const path = isApi ? raw.slice(3) : raw
-  const seen = makeSeen(request, path, at)
+  const seen = makeSeen(request, path, at, ++state.count)
   state.requests.add(seen)
   const length = Number(request.headers["content-length"] ?? 0) || 0
   const exchange = isApi
@@ -464,6 +517,7 @@ const deliver = ({ seen, session }: Exchange, outcome: Outcome): void => {
   if (outcome._tag === "Broken") return
   const { answer } = outcome
   seen.status = answer.status
+  if (answer.status >= 400) seen.message = answer.body.slice(0, 300)
   if (session === undefined || outcome._tag === "Truncated") return
   const told = answer.status === 200 && session.status === "complete"
     ? session.order.size
@@ -471,7 +525,7 @@ const deliver = ({ seen, session }: Exchange, outcome: Outcome): void => {
   session.acknowledged = Math.max(session.acknowledged, Math.min(told, session.stored))
 }
 
-const kept = (state: State): Effect.Effect<void, Answer> => Effect.mapError(state.keep, unwritten)
+const kept = (state: State): Effect.Effect<void, Answer> => Effect.mapError(state.keep, unwritten(state))
 
 export const handle = (state: State, settings: Settings, request: Request): Effect.Effect<Outcome> =>
   Effect.gen(function*() {
@@ -506,6 +560,7 @@ export const handle = (state: State, settings: Settings, request: Request): Effe
         Effect.catchAll((answer) => Effect.succeed(answered(answer))),
         Effect.ensuring(exchange.leave)
       )
+    if (outcome._tag === "Answered" && outcome.answer.status < 300 && seen.bodyLength > 0) state.full = false
     deliver(exchange, outcome)
     const date = new Date(yield* serverTime(state)).toUTCString()
     return withHeaders(outcome, { date, ...(request.url.startsWith("/v2/") ? {} : Cors.exposed) })

@@ -38,6 +38,7 @@ describe("files", () => {
     const others = [
       ...command,
       "assets/element.png",
+      "assets/page.png",
       "assets/upload.svg",
       "CHANGELOG.md",
       "COMMANDS.md",

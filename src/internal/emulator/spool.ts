@@ -24,7 +24,7 @@ export interface Spool {
 }
 
 /** Bytes that one write has, more or less. */
-const WRITE = 512 * 1024
+const WRITE = 1024 * 1024
 
 export const makeSpool = (fs: FileSystem.FileSystem, name: string, path: string, existing = 0): Spool => {
   let length = existing

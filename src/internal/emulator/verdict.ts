@@ -72,8 +72,12 @@ const known: Readonly<Record<string, string>> = {
   "PUT /notifications.json": "url events delay send_video_payload"
 }
 
+/** Made once: every request is looked at. */
+const knownTo = new Map(Object.entries(known).map(([route, names]) => [route, new Set([...always, ...words(names)])]))
+const knownToAll: ReadonlySet<string> = new Set(always)
+
 export const unknownParameters = (route: string, parameters: Parameters): ReadonlyArray<string> => {
-  const names = new Set([...always, ...words(known[route] ?? "")])
+  const names = knownTo.get(route) ?? knownToAll
   return Object.keys(parameters).filter((name) => !names.has(name))
 }
 

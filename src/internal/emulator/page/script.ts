@@ -62,8 +62,8 @@ const uploads = (items) =>
     part(child, "bar").value = percent
     set(part(child, "bytes"), bytes(item.stored) + " of " + bytes(item.size) + ", " + percent + " %, " + item.status)
     part(child, "bytes").className = item.status === "open" ? "busy" : item.status === "complete" ? "good" : "bad"
-    set(part(child, "more"), item.chunks + " chunks, asked " + item.probes + " × how far it is, moved " + item.moves +
-      " ×" + (item.again > 0 ? ", " + bytes(item.again) + " sent twice" : ""))
+    set(part(child, "more"), "chunks: " + item.chunks + ", probes: " + item.probes + ", moves: " + item.moves +
+      (item.again > 0 ? ", " + bytes(item.again) + " sent twice" : ""))
   })
 
 // Videos

@@ -16,7 +16,6 @@ const CHUNK = 8 * 1024 * 1024
 const byHand = async (file: File): Promise<void> => {
   for (let start = 0; start < file.size; start += CHUNK) {
     const end = Math.min(start + CHUNK, file.size)
-    // eslint-disable-next-line no-await-in-loop -- one chunk after another
     await new Promise<void>((resolve, reject) => {
       const xhr = new XMLHttpRequest()
       xhr.open("PUT", "/upload/session?id=1")

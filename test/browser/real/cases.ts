@@ -135,16 +135,14 @@ export const show = (name: browsers.Name, { chunkSize, size }: Shown, which = /.
 
     shows("pauses at once, and goes on", ({ emulator, file, open }) =>
       Effect.gen(function*() {
-        yield* emulator.inject({ route: "chunk", fault: Fault.delayAnswer("50 millis"), times: Infinity })
         const { page: at } = yield* open
         yield* choose(at, file.path)
-        yield* page(() => at.evaluate((chunkSize) => window.begin({ chunkSize }), chunkSize))
-        for (const part of [1, 2, 3]) {
-          yield* acknowledged(at, part * chunkSize)
-          yield* page(() => at.evaluate(() => window.sending.pause()))
-          assert.strictEqual(yield* page(() => at.evaluate(() => window.sending.state)), "paused")
-          yield* page(() => at.evaluate(() => void window.sending.resume()))
-        }
+        yield* page(() =>
+          at.evaluate((chunkSize) => {
+            window.begin({ chunkSize })
+            window.pauseAt([1, 2, 3].map((part) => part * chunkSize))
+          }, chunkSize)
+        )
         const id = yield* ended(at)
         assert.deepInclude((yield* emulator.sessions)[0], { sha256: file.sha256, videoId: id, receivedTwice: 0 })
         assert.lengthOf((yield* states(at)).filter((state) => state === "paused"), 3)
@@ -152,7 +150,6 @@ export const show = (name: browsers.Name, { chunkSize, size }: Shown, which = /.
 
     shows("waits while there is no network", ({ emulator, file, open }) =>
       Effect.gen(function*() {
-        yield* emulator.inject({ route: "chunk", fault: Fault.delayAnswer("50 millis"), times: Infinity })
         const { page: at } = yield* open
         /** Firefox cannot be told to go offline from outside, so there only the page believes that it is. */
         const goes = (offline: boolean) =>
@@ -162,10 +159,17 @@ export const show = (name: browsers.Name, { chunkSize, size }: Shown, which = /.
               dispatchEvent(new Event(offline ? "offline" : "online"))
             }, offline)
           )
+        yield* emulator.inject({ route: "chunk", fault: Fault.stallReading({ after: 0.5 }), skip: 1 })
         yield* choose(at, file.path)
+        yield* goes(true)
         yield* page(() => at.evaluate((chunkSize) => window.begin({ chunkSize }), chunkSize))
+        yield* inState(at, "offline")
+        assert.lengthOf(yield* emulator.requests, 0)
+        yield* goes(false)
         yield* acknowledged(at, chunkSize)
         yield* goes(true)
+        // A connection that stands still does not tell that there is none.
+        yield* page(() => at.evaluate(() => window.renew()))
         yield* inState(at, "offline")
         yield* goes(false)
         const id = yield* ended(at)
@@ -176,7 +180,7 @@ export const show = (name: browsers.Name, { chunkSize, size }: Shown, which = /.
       "one file goes once: a second tab waits, and has the same video",
       ({ emulator, file, open }) =>
         Effect.gen(function*() {
-          yield* emulator.inject({ route: "chunk", fault: Fault.delayAnswer("50 millis"), times: Infinity })
+          yield* emulator.inject({ route: "chunk", fault: Fault.stallReading({ after: 0.5 }), skip: 1 })
           const [first, second] = yield* Effect.all([open, open])
           yield* choose(first.page, file.path)
           yield* page(() => first.page.evaluate((chunkSize) => window.begin({ chunkSize }), chunkSize))
@@ -184,9 +188,12 @@ export const show = (name: browsers.Name, { chunkSize, size }: Shown, which = /.
           yield* choose(second.page, file.path)
           yield* page(() => second.page.evaluate((chunkSize) => window.begin({ chunkSize }), chunkSize))
           yield* inState(second.page, "waiting")
+          // Who pauses lets the other go on, and is then the one that waits.
+          yield* page(() => first.page.evaluate(() => window.renew()))
           const [one, two] = yield* Effect.all([ended(first.page), ended(second.page)], { concurrency: 2 })
           assert.strictEqual(one, two)
           assert.lengthOf(yield* emulator.videos, 1)
+          assert.lengthOf(yield* emulator.sessions, 1)
           assert.deepInclude((yield* emulator.sessions)[0], { sha256: file.sha256, receivedTwice: 0 })
         })
     )
@@ -213,7 +220,7 @@ export const show = (name: browsers.Name, { chunkSize, size }: Shown, which = /.
       "names a file that has changed since it was chosen, and no video is made",
       ({ emulator, file, open }) =>
         Effect.gen(function*() {
-          yield* emulator.inject({ route: "chunk", fault: Fault.delayAnswer("50 millis"), times: Infinity })
+          yield* emulator.inject({ route: "chunk", fault: Fault.stallReading({ after: 0.5 }), skip: 1 })
           const { page: at } = yield* open
           yield* choose(at, file.path)
           yield* page(() => at.evaluate((chunkSize) => window.begin({ chunkSize }), chunkSize))
@@ -229,7 +236,7 @@ export const show = (name: browsers.Name, { chunkSize, size }: Shown, which = /.
 
     shows("has the server forget what is aborted", ({ emulator, file, open }) =>
       Effect.gen(function*() {
-        yield* emulator.inject({ route: "chunk", fault: Fault.delayAnswer("50 millis"), times: Infinity })
+        yield* emulator.inject({ route: "chunk", fault: Fault.stallReading({ after: 0.5 }), skip: 1 })
         const { page: at } = yield* open
         yield* choose(at, file.path)
         yield* page(() => at.evaluate((chunkSize) => window.begin({ chunkSize }), chunkSize))

@@ -1,7 +1,7 @@
 /** What is shown of the element in a real browser. */
 import { assert, describe, it } from "@effect/vitest"
 import axe from "axe-core"
-import { Effect, type Scope } from "effect"
+import { Effect, Schedule, type Scope } from "effect"
 import type * as PandaEmulator from "effect-panda/PandaEmulator"
 import { Fault } from "effect-panda/PandaEmulator"
 import type { ElementHandle, Page } from "puppeteer-core"
@@ -23,6 +23,13 @@ const states = (at: Page, ...states: ReadonlyArray<string>) =>
       POLLING,
       states
     )
+  )
+
+/** Ends once a chunk stands still, for which that was asked for. */
+const stalled = (emulator: PandaEmulator.PandaEmulator.Service) =>
+  emulator.rules.pipe(
+    Effect.filterOrFail((rules) => rules.every(({ fired }) => fired === 1), () => "not yet"),
+    Effect.retry(Schedule.spaced("5 millis"))
   )
 
 /** What is wrong for those who do not see it, or who see it badly. */
@@ -123,15 +130,16 @@ export const show = (name: browsers.Name, which = /./) => {
 
     shows("is used by keyboard alone, and tells those who do not see it", ({ at, emulator }) =>
       Effect.gen(function*() {
-        const press = (key: "Tab" | "Enter" | "Space") => page(() => at.keyboard.press(key))
+        const press = (key: "Tab" | "Enter" | " ") => page(() => at.keyboard.press(key))
         yield* press("Tab")
         assert.strictEqual(yield* focused(at), "Choose files")
         yield* emulator.inject({ route: "chunk", fault: Fault.stall })
         yield* page(() => at.evaluate(() => window.drop({ "a.mp4": 1000, "empty.mp4": 0 })))
         yield* states(at, "uploading", "failed")
+        yield* stalled(emulator)
         yield* press("Tab")
         assert.strictEqual(yield* focused(at), "Pause a.mp4")
-        yield* press("Space")
+        yield* press(" ")
         yield* states(at, "paused", "failed")
         assert.strictEqual(yield* focused(at), "Resume a.mp4")
         yield* press("Enter")
@@ -168,6 +176,8 @@ export const show = (name: browsers.Name, which = /./) => {
                   (scheme, direction) => {
                     document.documentElement.dir = direction
                     document.documentElement.style.setProperty("color-scheme", scheme)
+                    // What a browser paints by itself axe does not see.
+                    document.body.style.setProperty("background", scheme === "dark" ? "#121212" : "#ffffff")
                   },
                   scheme,
                   direction

@@ -13,6 +13,10 @@ declare global {
     states: Array<string>
     /** How it ends: with the id of the video, or with the code of a failure. */
     ended: () => Promise<string>
+    /** Pauses when so much is acknowledged, and goes on a moment later. */
+    pauseAt: (offsets: ReadonlyArray<number>) => void
+    /** Pauses and goes on. */
+    renew: () => void
     asIn2013: (authorizeUrl: string) => Promise<string>
     /** Tasks that kept the page from doing anything else, in milliseconds. */
     longTasks: Array<number>
@@ -43,6 +47,21 @@ window.begin = (options = {}, made) => {
   sending.addEventListener("state", ({ detail: { state } }) => window.states.push(state))
   window.sending = sending
   void sending.start()
+}
+
+window.pauseAt = (offsets) => {
+  const left = [...offsets]
+  window.sending.addEventListener("progress", ({ detail: { acknowledged } }) => {
+    if (left.length === 0 || acknowledged < left[0]!) return
+    left.shift()
+    window.sending.pause()
+    setTimeout(() => void window.sending.resume(), 20)
+  })
+}
+
+window.renew = () => {
+  window.sending.pause()
+  void window.sending.resume()
 }
 
 window.ended = () =>

@@ -15,7 +15,10 @@ export interface Options extends Limits {
   readonly headers?: Readonly<Record<string, string>> | (() => Readonly<Record<string, string>>) | undefined
   /** Whether cookies go to a server of the page's own that has another origin. To its own origin they always do. */
   readonly withCredentials?: boolean | undefined
-  /** What else the page's own server is told, beside name and size: such as the form that the file belongs to. */
+  /**
+   * What else the page's own server is told, beside name and size, such as the form that the file belongs to. An upload
+   * goes on only where it is the same: where several people use one browser, let who it is be a part of it.
+   */
   readonly payload?: Readonly<Record<string, unknown>> | undefined
   /** The name of the file, if it is not its own. */
   readonly name?: string | undefined

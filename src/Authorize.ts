@@ -128,7 +128,7 @@ export interface Options<E, R> {
  * An app that opens upload sessions for pages: for any `HttpServer`, or as a route of any router.
  *
  * It takes a form whose field `payload` is `{"filename":…,"filesize":…}` in JSON, and answers
- * `{"upload_url":…,"postprocess_url":…}`, the latter only if there is one (contract 7.1). What it refuses it answers with
+ * `{"upload_url":…,"postprocess_url":…}`, the latter only if there is one. What it refuses it answers with
  * `{"error":…,"message":…}`:
  *
  * | answer | when |

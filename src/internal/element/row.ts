@@ -3,12 +3,16 @@ import type { Code } from "../browser/failure.js"
 import type { Upload } from "../browser/model.js"
 import { failureIn, type Words } from "./words.js"
 
-export const make = <K extends keyof HTMLElementTagNameMap>(
-  tag: K,
+/** What the element is made of: not of any element, or its type would stand in the way of itself. */
+type Tag = "button" | "div" | "li" | "progress" | "span" | "ul"
+
+export const make: <T extends Tag>(
+  tag: T,
   part: string,
-  properties: Partial<HTMLElementTagNameMap[K]> = {}
-): HTMLElementTagNameMap[K] => {
-  const element = Object.assign(document.createElement(tag), properties)
+  properties?: Partial<HTMLElementTagNameMap[T]>
+) => HTMLElementTagNameMap[T] = (tag, part, properties = {}) => {
+  const element = document.createElement(tag)
+  Object.assign(element, properties)
   element.setAttribute("part", part)
   element.className = part
   return element

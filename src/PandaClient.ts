@@ -141,6 +141,11 @@ export declare namespace PandaClient {
     readonly credentials: Credentials.Credentials.Service
     /** Neither signs nor traces nor follows redirects: for upload locations, whose URL is itself the capability. */
     readonly httpClient: HttpClient.HttpClient
+    /**
+     * Whether a body that is a stream goes out with its length, and not as chunked transfer, which upload servers refuse.
+     * Fetch cannot do that, and that the layer is made of fetch shows at the first request.
+     */
+    readonly keepsLength: Effect.Effect<boolean>
     readonly request: <A, I, P, W extends Signature.Params>(
       operation: Operation<A, I, P, W>
     ) => Effect.Effect<A, PandaError>
@@ -285,7 +290,7 @@ export const make: Effect.Effect<
       repeatable: method !== "POST"
     })
   }
-  return { credentials, httpClient: own.httpClient, request, execute }
+  return { credentials, httpClient: own.httpClient, keepsLength: own.keepsLength, request, execute }
 })
 
 const settings = Effect.contextWith((context: Context.Context<never>): engine.Settings => ({

@@ -20,6 +20,7 @@ import * as Stream from "effect/Stream"
 import * as SubscriptionRef from "effect/SubscriptionRef"
 import { BACKOFF, TIMEOUT } from "./internal/upload/decision.js"
 import * as bandwidth from "./internal/upload/bandwidth.js"
+import { LONGEST } from "./internal/upload/decision.js"
 import * as keeping from "./internal/upload/keeping.js"
 import * as mailbox from "./internal/upload/mailbox.js"
 import * as transfer from "./internal/upload/transfer.js"
@@ -61,16 +62,22 @@ export {
  */
 export interface Options extends SessionOptions {
   /**
-   * Bytes in a chunk, up to 512 MiB; fewer if somebody on the way refuses so many (413), and as `bytes` no more than 8 MiB
-   * in the first, which measures the connection. By default chunks adapt to take about four seconds, from 64 KiB to 32 MiB.
+   * Bytes in a chunk; fewer if somebody on the way refuses so many (413). By default chunks are as long as the connection
+   * deserves: it is idle between them for 2 % of the time at most, within what `chunkTime` allows.
    */
   readonly chunkSize?: number | undefined
+  /**
+   * How long sending one chunk may take, 30 seconds by default: that much is lost when it breaks, and the server keeps
+   * nothing of it. Of no use with a `chunkSize`.
+   */
+  readonly chunkTime?: Duration.DurationInput | undefined
   /** After how many failures without progress to give up, and how long to wait between. Default `defaultRetry`. */
   readonly retry?: Schedule.Schedule<unknown, UploadError> | undefined
   /**
-   * How the bytes of a chunk go out. As `bytes`, the default, on every HTTP layer. As a `stream` on those that keep the
-   * length of a stream (Node's, not fetch): slice by slice, so that progress within a chunk is seen, and a connection
-   * that stands still is told from one that is slow.
+   * How the bytes of a chunk go out, if not as the HTTP layer tells. As a `stream`, out of a few buffers, on those that keep
+   * the length of a stream (Node's): a chunk may be long, progress within it is seen, and a connection that stands still is
+   * told from one that is slow. As `bytes`, the whole chunk in memory, up to 32 MiB unless `chunkSize` says otherwise, on
+   * fetch, and for a layer of one's own that takes no stream.
    */
   readonly body?: "bytes" | "stream" | undefined
   /**
@@ -88,7 +95,10 @@ export interface Options extends SessionOptions {
   readonly onExpired?: "fail" | "restart" | undefined
   /** What to do if the source is no longer what it was: fail, which is the default, or begin again. */
   readonly onChanged?: "fail" | "restart" | undefined
-  /** Runs whenever the state has changed, before the next request is sent: the place to save it. */
+  /**
+   * Runs when the state has changed: the place to save it. The upload goes on meanwhile, unless the session has moved; what
+   * changes until it is done comes as one state, and the last is waited for.
+   */
   readonly onState?: ((state: UploadState) => Effect.Effect<void>) | undefined
   /**
    * How long `startOrResume` gives the video of an upload that is finished and taken instead of uploading again: not at
@@ -580,7 +590,8 @@ const events = (
       const { open, run } = transfer.make(source, handle, {
         operation,
         chunkSize: options.chunkSize,
-        body: options.body ?? "bytes",
+        chunkTime: Duration.toSeconds(options.chunkTime ?? Duration.seconds(LONGEST)),
+        body: options.body,
         bandwidth: shared ?? own,
         retry: options.retry ?? defaultRetry,
         stallTimeout: Duration.decode(options.stallTimeout ?? TIMEOUT.stall),

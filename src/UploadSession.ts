@@ -182,9 +182,25 @@ export interface Deadline {
  */
 export interface Chunk {
   readonly offset: number
-  readonly bytes: Uint8Array
+  readonly bytes: Uint8Array | Blob
   /** Of the whole file. */
   readonly size: number
+}
+
+/**
+ * A part of a file whose bytes are read while they go, so that it may be longer than what fits into memory.
+ *
+ * @since 0.2.0
+ * @category models
+ */
+export interface Part<E> {
+  readonly offset: number
+  /** Bytes, at least one. */
+  readonly length: number
+  /** Of the whole file. */
+  readonly size: number
+  /** The next bytes of the part: some, at most so many. They must not be changed before there is a reply. */
+  readonly take: (most: number) => Effect.Effect<Uint8Array, E>
 }
 
 /**
@@ -198,7 +214,10 @@ export interface SliceOptions {
   readonly stallTimeout: Duration.DurationInput
   /** From the last slice to the answer. */
   readonly responseTimeout: Duration.DurationInput
-  /** Bytes. By default what goes within the stall timeout at half a KiB a second, from 4 KiB to 64 KiB. */
+  /**
+   * Bytes. By default what goes within the stall timeout at half a KiB a second, from 4 KiB to 64 KiB, and more as long
+   * as the connection takes it at once, up to 256 KiB.
+   */
   readonly sliceSize?: number | undefined
   /** Runs before each slice, with its length and where it ends. */
   readonly onSlice: (length: number, end: number) => Effect.Effect<void>
@@ -221,54 +240,79 @@ export const probe = (
     }))
 
 /**
- * Sends the bytes of a chunk. They must not be changed before there is a reply, and after a failure not at all.
+ * Sends the bytes of a chunk. They must not be changed before there is a reply, and after a failure not at all. A `Blob` is
+ * read by the HTTP layer, which has to be fetch.
  *
  * @since 0.1.0
  * @category operations
  */
 export const send = (
   location: Redacted.Redacted<string>,
-  chunk: Chunk,
+  { bytes, offset, size }: Chunk,
   { timeout }: Deadline
-): Effect.Effect<Exchange, PandaUploadProtocolError, PandaClient.PandaClient> =>
-  exchange(
+): Effect.Effect<Exchange, PandaUploadProtocolError, PandaClient.PandaClient> => {
+  const place: Place = { offset, size, length: bytes instanceof Blob ? bytes.size : bytes.byteLength }
+  return exchange(
     "chunk",
     location,
     Effect.sleep(timeout),
-    (url) => put(url, chunk, HttpBody.uint8Array(chunk.bytes, "application/octet-stream")),
-    placeOf(chunk)
+    (url) => put(url, place, bodyOf(bytes)),
+    placeOf(place)
   )
+}
+
+/** A part of a `File` has no type of its own, so that it does not contradict the request's. */
+const bodyOf = (bytes: Uint8Array | Blob): HttpBody.HttpBody =>
+  bytes instanceof Blob
+    ? HttpBody.raw(bytes, { contentType: "application/octet-stream", contentLength: bytes.size })
+    : HttpBody.uint8Array(bytes, "application/octet-stream")
 
 /**
- * Sends the bytes of a chunk in slices, so that a connection which stands still is told from one that is slow. For HTTP
- * layers that keep the length of a body which is a stream: those of Node, not fetch.
+ * Sends a part of a file in slices, so that it needs little memory, and a connection which stands still is told from one
+ * that is slow. For HTTP layers that keep the length of a body which is a stream: those of Node, not fetch. Fails as `take`
+ * does, and then the request is broken off.
  *
  * @since 0.1.0
  * @category operations
  */
-export const sendSlices = (
+export const sendSlices = <E>(
   location: Redacted.Redacted<string>,
-  chunk: Chunk,
+  part: Part<E>,
   options: SliceOptions
-): Effect.Effect<Exchange, PandaUploadProtocolError, PandaClient.PandaClient> =>
+): Effect.Effect<Exchange, PandaUploadProtocolError | E, PandaClient.PandaClient> =>
   Effect.suspend(() => {
-    const { byteLength } = chunk.bytes
+    const { length, offset, take } = part
     const stall = Duration.toMillis(options.stallTimeout)
     const response = Duration.toMillis(options.responseTimeout)
-    const fitting = Math.min(Math.max(Math.floor(SLOWEST * stall / 1000), SLICE.least), SLICE.most)
-    const size = Math.min(options.sliceSize ?? fitting, fitting)
+    const least = Math.min(Math.max(Math.floor(SLOWEST * stall / 1000), SLICE.least), SLICE.most)
+    let size = Math.max(options.sliceSize ?? least, 1)
     let taken = 0
     let moved: number | undefined
-    /** A slice that waits before it goes: that is not the connection standing still. */
+    let failure = Option.none<E>()
+    /** A slice that is waited for before it goes: that is not the connection standing still. */
     let held = false
 
+    /** Smaller where the connection has become slow, and larger where nobody knows how fast it is. */
+    const adapt = (millis: number) => {
+      if (millis > stall / SLOW) size = Math.max(Math.min(size, least), size >> 1)
+      else if (options.sliceSize === undefined && millis < AT_ONCE) size = Math.min(size * 2, SLICE.unmeasured)
+    }
+
     const slice = Effect.gen(function*() {
-      if (taken === byteLength) return yield* Effect.fail(Option.none())
-      const bytes = chunk.bytes.subarray(taken, taken + size)
+      if (taken === length) return yield* Effect.fail(Option.none())
+      const asked = yield* monotonic.now
+      if (moved !== undefined) adapt(asked - moved)
       held = true
-      yield* options.onSlice(bytes.byteLength, chunk.offset + taken + bytes.byteLength)
-      held = false
+      // Less and less towards the end: what is taken last has to go before the answer can come.
+      const left = length - taken
+      const most = Math.min(size, SLICE.largest, left, Math.max(least, left >> 1))
+      const bytes = yield* Effect.tapError(take(most), (error) =>
+        Effect.sync(() => {
+          failure = Option.some(error)
+        })).pipe(Effect.mapError(Option.some))
       taken += bytes.byteLength
+      yield* options.onSlice(bytes.byteLength, offset + taken)
+      held = false
       moved = yield* monotonic.now
       // In two parts, because Node's layer waits for the connection between the parts of a chunk, but not after the last.
       const half = bytes.byteLength >> 1
@@ -277,7 +321,7 @@ export const sendSlices = (
 
     /** Ends when nothing has moved for too long. */
     const stillness: Effect.Effect<void> = Effect.flatMap(monotonic.now, (now) => {
-      const left = held ? stall : (moved ??= now) + (taken === byteLength ? response : stall) - now
+      const left = held ? stall : (moved ??= now) + (taken === length ? response : stall) - now
       return left <= 0 ? Effect.void : Effect.zipRight(Effect.sleep(Math.ceil(left)), stillness)
     })
 
@@ -288,26 +332,36 @@ export const sendSlices = (
       (url) =>
         put(
           url,
-          chunk,
-          HttpBody.stream(Stream.repeatEffectChunkOption(slice), "application/octet-stream", byteLength)
+          part,
+          HttpBody.stream(Stream.repeatEffectChunkOption(slice), "application/octet-stream", length)
         ),
-      placeOf(chunk)
-    )
+      placeOf(part)
+    ).pipe(Effect.flatMap((exchange) => Option.isSome(failure) ? Effect.fail(failure.value) : Effect.succeed(exchange)))
   })
 
-const SLICE = { least: 4 * 1024, most: 64 * 1024 }
+/** Bytes: the smallest slice that there is, the largest that one of no measured size is at first, what it may become, and the most. */
+const SLICE = { least: 4 * 1024, most: 64 * 1024, unmeasured: 256 * 1024, largest: 1024 * 1024 }
 
 /** Bytes a second: who is faster takes a slice within the stall timeout, and so does not seem to stand still. */
 const SLOWEST = 512
 
-/** As its span has it. */
-const placeOf = ({ bytes, offset }: Chunk) => ({ "panda.offset": offset, "panda.length": bytes.byteLength })
+/** Milliseconds in which a slice is taken that hardly needs any. */
+const AT_ONCE = 25
 
-const put = (url: string, { bytes, offset, size }: Chunk, body: HttpBody.HttpBody) =>
-  HttpClientRequest.put(url, {
-    headers: { "content-range": `bytes ${offset}-${offset + bytes.byteLength - 1}/${size}` },
-    body
-  })
+/** The part of the stall timeout after which a slice was a slow one. */
+const SLOW = 30
+
+/** As its span has it. */
+const placeOf = ({ length, offset }: Place) => ({ "panda.offset": offset, "panda.length": length })
+
+interface Place {
+  readonly offset: number
+  readonly length: number
+  readonly size: number
+}
+
+const put = (url: string, { length, offset, size }: Place, body: HttpBody.HttpBody) =>
+  HttpClientRequest.put(url, { headers: { "content-range": `bytes ${offset}-${offset + length - 1}/${size}` }, body })
 
 /**
  * How to end a session.

@@ -85,7 +85,7 @@ const checkEvents = (events: ReadonlyArray<Upload.UploadEvent>, size: number) =>
   assert.strictEqual(acknowledged, size)
 }
 
-const checkSession = (size: number, lossless: boolean) =>
+const checkSession = (size: number, lossless: boolean, repeats = 1) =>
   Effect.gen(function*() {
     const panda = yield* PandaEmulator.PandaEmulator
     const complete = (yield* panda.sessions).filter(({ videoId }) => videoId !== undefined)
@@ -95,8 +95,8 @@ const checkSession = (size: number, lossless: boolean) =>
     assert.strictEqual((yield* panda.videos).length, 1)
     if (!lossless) return
     // The last byte may be sent again, to make the server finish.
-    assert.isAtMost(session.receivedTwice, 1)
-    assert.isAtMost(session.storedTwice, 1)
+    assert.isAtMost(session.receivedTwice, repeats)
+    assert.isAtMost(session.storedTwice, repeats)
   })
 
 /** Uploads from the beginning; with `at`, the exchange of that number meets the fault. */
@@ -150,8 +150,10 @@ describe("Upload, every fault at every exchange", () => {
           assert.isAtLeast(cases.length, 30)
           yield* Effect.forEach(cases, ({ at, fault, name }) =>
             Effect.gen(function*() {
+              // An interruption may have met the server when it had all bytes and was about to finish.
+              const repeats = how === "resumed" && (name === "not finalized" || name === "backend down") ? 2 : 1
               const exit = yield* Effect.exit(
-                run(Effect.zipLeft(upload(size, fault, at), checkSession(size, !(name in takingBack))))
+                run(Effect.zipLeft(upload(size, fault, at), checkSession(size, !(name in takingBack), repeats)))
               )
               if (Exit.isFailure(exit)) {
                 assert.fail(`${name} at exchange ${at} (${exchanges[at]?.route}): ${exit.cause.toString()}`)

@@ -400,7 +400,7 @@ describe("chunkSize", () => {
       Effect.gen(function*() {
         yield* inject({ route: "chunk", fault: Fault.stallReading({ after: 0 }), times: 2 })
         yield* succeed(Upload.start(sourceOf(2 * KIB * KIB), { body }))
-        assert.deepStrictEqual((yield* lengths).slice(0, 3), [1024, 512, 256])
+        assert.deepStrictEqual((yield* lengths).slice(0, 3), body === "bytes" ? [1024, 512, 256] : [2048, 1024, 512])
         yield* arrived(bytesOf(2 * KIB * KIB))
       }))
 
@@ -408,7 +408,8 @@ describe("chunkSize", () => {
       Effect.gen(function*() {
         yield* inject({ route: "chunk", fault: Fault.stallReading({ after: 0 }), times: 8 })
         yield* succeed(Upload.start(sourceOf(2 * KIB * KIB), { body }))
-        assert.deepStrictEqual((yield* lengths).slice(0, 8), [1024, 512, 256, 128, 64, 64, 64, 64])
+        const all = [2048, 1024, 512, 256, 128, 64, 64, 64, 64]
+        assert.deepStrictEqual((yield* lengths).slice(0, 8), body === "bytes" ? all.slice(1) : all.slice(0, 8))
       }))
 
     scenario(`does not change if it is fixed, as ${body}`, () =>
@@ -421,7 +422,10 @@ describe("chunkSize", () => {
   }
 })
 
+/** Where a chunk is in memory as a whole; for the ring of buffers see flow.test.ts. */
 describe("reading ahead", () => {
+  const options: Upload.Options = { chunkSize: CHUNK, profiles: ["h264"], body: "bytes" }
+
   /** A source that takes its time, leaves rubbish in the buffer until then, and notes who reads when. */
   const slowSource = (bytes: Uint8Array, time: Duration.DurationInput = "100 millis") => {
     const notes: Array<string> = []

@@ -206,8 +206,10 @@ describe("UploadSource", () => {
             Effect.gen(function*() {
               const source = UploadSource.fromBlob(yield* opened(path), { name: "a.mp4" })
               let acknowledged = 0
+              // As bytes, so that no more than the next chunk was read when it happens.
               const error = yield* Effect.flip(Upload.video(Upload.start(source, {
                 ...options,
+                body: "bytes",
                 onState: (state) =>
                   Effect.sync(() => {
                     if (acknowledged === 0 && state.acknowledged > 0) change(path)

@@ -43,6 +43,7 @@ import { readFileSync } from "node:fs"
 import { createServer } from "node:http"
 import * as Canary from "./client/canary.js"
 import { rows } from "./client/operations.js"
+import { partOf } from "./client/upload.js"
 import * as RawServer from "./integration/rawServer.js"
 
 const { secrets } = Canary
@@ -91,7 +92,7 @@ const others = (origin: string): Record<string, Effect.Effect<unknown, unknown, 
     "UploadSession.create": UploadSession.create({ file_name: "movie.mp4", file_size: 10 }),
     "UploadSession.probe": replied(UploadSession.probe(location, 10, soon)),
     "UploadSession.send": replied(UploadSession.send(location, chunk, soon)),
-    "UploadSession.sendSlices": replied(UploadSession.sendSlices(location, chunk, {
+    "UploadSession.sendSlices": replied(UploadSession.sendSlices(location, partOf(chunk), {
       stallTimeout: soon.timeout,
       responseTimeout: soon.timeout,
       onSlice: () => Effect.void

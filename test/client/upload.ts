@@ -16,6 +16,17 @@ export const bytesOf = (size: number, seed = 0) =>
 export const sourceOf = (size: number, name = "movie.mp4") => UploadSource.fromBytes(bytesOf(size), { name })
 export const sha256 = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest("hex")
 
+/** Bytes in memory as a part of a file that is read while it goes. */
+export const partOf = ({ bytes, offset, size }: { offset: number; bytes: Uint8Array; size: number }) => {
+  let at = 0
+  return {
+    offset,
+    size,
+    length: bytes.byteLength,
+    take: (most: number) => Effect.sync(() => bytes.subarray(at, at = Math.min(at + most, bytes.byteLength)))
+  }
+}
+
 export const options: Upload.Options = { chunkSize: CHUNK, profiles: ["h264"] }
 
 /** An upload that runs in the background, and what it has said so far. */

@@ -44,6 +44,7 @@ import {
   Videos,
   Webhook
 } from "effect-panda"
+import { partOf } from "../client/upload.js"
 import { fromAnswer } from "effect-panda/internal/http/answer"
 import * as PandaEmulator from "effect-panda/PandaEmulator"
 import {
@@ -423,7 +424,7 @@ describe("upload sessions", () => {
           ? UploadSession.probe(at, 10, deadline)
           : kind === "send"
           ? UploadSession.send(at, chunk, deadline)
-          : UploadSession.sendSlices(at, chunk, {
+          : UploadSession.sendSlices(at, partOf(chunk), {
             stallTimeout: "5 seconds",
             responseTimeout: "5 seconds",
             onSlice: () => Effect.void

@@ -169,7 +169,11 @@ describe("operations", () => {
         create: Operation<UploadSession.UploadSession>
         probe: Exchange
         send: Exchange
-        sendSlices: Exchange
+        sendSlices: Effect.Effect<
+          UploadSession.Exchange,
+          unknown,
+          PandaClient.PandaClient
+        >
         abort: Effect.Effect<void, UploadSession.ReplyError, PandaClient.PandaClient>
       }
       UploadSource: {
@@ -215,6 +219,7 @@ describe("operations", () => {
         HttpClientResponse.HttpClientResponse,
         PandaError.PandaInputError | PandaError.PandaTransportError
       >
+      keepsLength: Effect.Effect<boolean>
     }>()
     expectTypeOf<Runs<UploadStore.UploadStore.Service>>().toEqualTypeOf<{
       get: Effect.Effect<Option.Option<UploadState.UploadState>, PandaError.PandaUploadLocked>

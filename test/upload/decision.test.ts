@@ -74,6 +74,13 @@ describe("how long a chunk is", () => {
   const KIB = 1024
   const known = { ...START, size: Infinity }
 
+  /** After a chunk that broke off, of which the server kept so much. */
+  const brokenOff = (known: decision.Known, kept: number): decision.Known => {
+    const policy = { onExpired: "fail" } as const
+    const broken = decision.next(known, "Send", { _tag: "Broken", timeout: false }, policy).known
+    return { ...decision.next(broken, "Probe", { _tag: "Progress", offset: kept }, policy).known, acknowledged: 0 }
+  }
+
   /** Chunks of an upload over a connection that breaks off all that are longer. */
   const over = (most: number, chunks: number) => {
     let now: decision.Known = { ...known, pace: decision.paceOf(undefined) }
@@ -81,9 +88,9 @@ describe("how long a chunk is", () => {
     for (let turn = 0; turn < chunks; turn++) {
       const length = decision.lengthAt(now, 0, Infinity)
       lengths.push(length / KIB)
-      now = decision.sending(now, length)
+      now = decision.sentTo(decision.sending(now, length, true), length)
       now = length > most
-        ? decision.next(now, "Send", { _tag: "Broken", timeout: false }, { onExpired: "fail" }).known
+        ? brokenOff(now, 0)
         : { ...now, failures: 0, pace: decision.measured(now.pace, length, 0) }
     }
     return lengths
@@ -91,7 +98,7 @@ describe("how long a chunk is", () => {
 
   it("is half of what broke, and for ever longer no more than that", () => {
     const lengths = over(2048 * KIB, 400)
-    assert.deepStrictEqual(lengths.slice(0, 3), [1024, 4096, 2048])
+    assert.deepStrictEqual(lengths.slice(0, 4), [8192, 4096, 2048, 2048])
     const broken = lengths.filter((length) => length > 2048).length
     assert.isAtLeast(broken, 3)
     assert.isAtMost(broken, 12)
@@ -101,9 +108,10 @@ describe("how long a chunk is", () => {
   it("grows again after one that broke by chance", () => {
     const pace = decision.paceOf(undefined)
     let now: decision.Known = { ...known, pace: { ...pace, chunk: 8192 * KIB, under: 8192 * KIB, taken: 8192 * KIB } }
-    now = decision.next(now, "Send", { _tag: "Broken", timeout: false }, { onExpired: "fail" }).known
+    now = brokenOff(now, 0)
     for (let chunks = 0; chunks < 40; chunks++) {
-      now = { ...now, pace: decision.measured(now.pace, decision.lengthAt(now, 0, Infinity), 0) }
+      const length = decision.lengthAt(now, 0, Infinity)
+      now = { ...now, pace: decision.measured(now.pace, length, length / (8192 * KIB)) }
     }
     assert.strictEqual(now.pace.chunk, 32 * 1024 * KIB)
   })
@@ -114,7 +122,7 @@ describe("how long a chunk is", () => {
       now = decision.next(now, "Send", { _tag: "Broken", timeout }, { onExpired: "fail" }).known
       assert.strictEqual(decision.lengthAt(now, 0, Infinity), 4096 * KIB)
     }
-    now = decision.sending(now, 4096 * KIB)
+    now = decision.sending(now, 4096 * KIB, false)
     now = decision.next(now, "Send", { _tag: "TooLong" }, { onExpired: "fail" }).known
     assert.strictEqual(decision.lengthAt(now, 0, Infinity), 2048 * KIB)
   })

@@ -59,6 +59,8 @@ interface Engine {
   readonly credentials: Credentials.Credentials.Service
   /** Neither traces nor follows redirects. */
   readonly httpClient: HttpClient.HttpClient
+  /** Whether a body that is a stream goes with its length: not by fetch, as the first request shows. */
+  readonly keepsLength: Effect.Effect<boolean>
   readonly settings: Effect.Effect<Settings>
   readonly budget: Effect.Effect.Success<typeof retryBudget.make>
 }
@@ -68,22 +70,29 @@ export const make = (
   httpClient: HttpClient.HttpClient,
   settings: Effect.Effect<Settings>
 ): Effect.Effect<Engine> =>
-  Effect.map(retryBudget.make, (budget) => ({
-    credentials,
-    httpClient: httpClient.pipe(
-      // Its span and its trace headers would carry the signed URL, and our trace ids to Panda.
-      HttpClient.withTracerDisabledWhen(() => true),
-      HttpClient.mapRequest(codings.plain),
-      HttpClient.transformResponse((response) =>
-        withoutRedirects(response).pipe(
-          Effect.catchIf(isAnswered, ({ response }) => Effect.succeed(response)),
-          Effect.map(codings.decoded)
+  Effect.map(retryBudget.make, (budget) => {
+    let fetches = false
+    const withoutRedirect = withoutRedirects(() => {
+      fetches = true
+    })
+    return {
+      credentials,
+      keepsLength: Effect.sync(() => !fetches),
+      httpClient: httpClient.pipe(
+        // Its span and its trace headers would carry the signed URL, and our trace ids to Panda.
+        HttpClient.withTracerDisabledWhen(() => true),
+        HttpClient.mapRequest(codings.plain),
+        HttpClient.transformResponse((response) =>
+          withoutRedirect(response).pipe(
+            Effect.catchIf(isAnswered, ({ response }) => Effect.succeed(response)),
+            Effect.map(codings.decoded)
+          )
         )
-      )
-    ),
-    settings,
-    budget
-  }))
+      ),
+      settings,
+      budget
+    }
+  })
 
 /** An answer all the same: the caller's client takes its status for a failure, such as by `HttpClient.filterStatusOk`. */
 const isAnswered = (error: HttpClientError.HttpClientError): error is HttpClientError.ResponseError =>

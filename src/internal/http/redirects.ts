@@ -29,16 +29,20 @@ const seen = (response: Response): Response => {
   return response
 }
 
-/** Other HTTP layers do not ask for a `Fetch`, and follow no redirects. */
-export const withoutRedirects = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-  Effect.flatMap(Effect.serviceOption(FetchHttpClient.Fetch), (given) => {
-    const fetch = Option.getOrElse(given, () => globalThis.fetch)
-    return Effect.provideService(
-      effect,
-      FetchHttpClient.Fetch,
-      (input, init) => fetch(input, { ...init, redirect: redirectMode(init?.body) }).then(seen)
-    )
-  })
+/** Other HTTP layers do not ask for a `Fetch`, and follow no redirects. `asked` runs where one does. */
+export const withoutRedirects =
+  (asked: () => void) => <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+    Effect.flatMap(Effect.serviceOption(FetchHttpClient.Fetch), (given) => {
+      const fetch = Option.getOrElse(given, () => globalThis.fetch)
+      return Effect.provideService(
+        effect,
+        FetchHttpClient.Fetch,
+        (input, init) => {
+          asked()
+          return fetch(input, { ...init, redirect: redirectMode(init?.body) }).then(seen)
+        }
+      )
+    })
 
 /** Whether it is what fetch fails with at a redirect, in the words of Node, Bun and Deno. */
 export const isRedirect = ({ code, message }: { readonly code?: unknown; readonly message?: unknown }): boolean =>

@@ -15,14 +15,14 @@
  * | 3xx without | Doubtful | |
  * | 401, 402, 407, 423 | Denied | an error; the session stays |
  * | 404, 410 | Gone | an error or a new session, unless there is the video |
- * | 408, 429, 5xx, `InternalError` on a 2xx | Later | a failure, then a probe |
+ * | 408, 429, 5xx, `InternalError` on a 2xx | Later | a failure, then a probe; 408, 504 and 524 break a chunk off |
  * | 409, 416 | Doubtful | |
  * | 413 | TooLong | a probe and a chunk of half the length, if it is longer than one that was taken; else an error |
  * | `FileSizeLimitExceeded`, with 413 or a 2xx | TooLarge | an error |
  * | other 4xx, another `error` on a 2xx | Refused | an error; at the start of a resumption the session is over |
  * | none, for the server's certificate | Denied | an error; the session stays |
  * | none, since fetch hides a redirect | Hidden | a failure, then a probe, which shows it; again, an error |
- * | none, or half of one | Broken | a failure, then a probe; chunks that adapt are halved |
+ * | none, or half of one | Broken | a failure, then a probe; chunks that adapt are halved, if it cost what was sent |
  *
  * A failure is waited for and counted until more is acknowledged than before; a setback, which costs what was
  * acknowledged, until more is than ever. So every loop ends.
@@ -41,7 +41,8 @@ export type Meaning =
   | { readonly _tag: "Progress"; readonly offset: number; readonly size?: number }
   | { readonly _tag: "Video" }
   | { readonly _tag: "Elsewhere" }
-  | { readonly _tag: "Later" }
+  /** `cut`: somebody on the way had waited for too long. */
+  | { readonly _tag: "Later"; readonly cut?: true }
   /** The server contradicts itself, or somebody else answered. */
   | { readonly _tag: "Doubtful"; readonly description?: string }
   | { readonly _tag: "Gone" }
@@ -83,6 +84,9 @@ export const meaningOf = (answer: Answer): Meaning => {
     case 410:
       return { _tag: "Gone" }
     case 408:
+    case 504:
+    case 524:
+      return { _tag: "Later", cut: true }
     case 429:
       return { _tag: "Later" }
     case 409:
@@ -249,10 +253,8 @@ export const knownAt = (size: number, acknowledged: number, inherited: boolean, 
   acknowledged,
   sent: acknowledged,
   inherited,
-  // One chunk may have been under way, which grows no faster than that.
-  perhaps: inherited
-    ? Math.min(size, acknowledged + (pace.fixed ?? Math.min(Math.max(acknowledged * GROWTH, CHUNK.first), CHUNK.most)))
-    : 0,
+  // One chunk may have been under way, and one more whose news was not saved; one that adapts may be as long as the rest.
+  perhaps: inherited ? Math.min(size, acknowledged + 2 * (pace.fixed ?? size)) : 0,
   told: false,
   best: acknowledged,
   failures: 0,
@@ -347,9 +349,9 @@ export const next = (known: Known, asked: Ask, outcome: Outcome, policy: Policy)
     case "Elsewhere":
       return wait(known, "Probe", idle(known))
     case "Later":
-      return wait(known, "Probe", "Failed")
+      return wait(outcome.cut === true ? brokenOff(known, asked, false) : known, "Probe", "Failed")
     case "Broken":
-      return wait({ ...known, pace: broken(known.pace, asked, outcome.timeout) }, "Probe", "Failed")
+      return wait(brokenOff(known, asked, outcome.timeout), "Probe", "Failed")
     case "Hidden":
       return known.doubted ? fail(known) : wait({ ...known, doubted: true }, "Probe", "Failed")
     case "Doubtful":
@@ -398,6 +400,7 @@ const progressed = (
   }
   const after: Known = {
     ...known,
+    pace: asked === "Probe" ? settled(known.pace, offset > known.acknowledged) : known.pace,
     acknowledged: offset,
     sent: Math.max(known.sent, offset),
     perhaps: 0,
@@ -432,29 +435,45 @@ export const sentTo = (known: Known, end: number): Known => ({ ...known, sent: M
 export interface Pace {
   /** Undefined for chunks that adapt. */
   readonly fixed: number | undefined
+  /** Seconds of sending that a chunk takes at most, which is what may be lost when it breaks. */
+  readonly longest: number
   readonly chunk: number
   /** The chunk under way. */
   readonly under: number
+  /** Whether its movement is seen. */
+  readonly seen: boolean
   /** The longest chunk that was taken. */
   readonly taken: number
   /** The longest that somebody on the way takes. */
   readonly limit: number
   /** Up to where chunks grow for the time being, since a longer one broke; and how often one has to go well before. */
   readonly caution: { readonly most: number; readonly chunks: number; readonly left: number }
+  /** A chunk broke off, and what came of it is not known yet. */
+  readonly torn: boolean
+  /** Chunks in a row that broke off. */
+  readonly breaks: number
   /** Bytes a second, over the last seconds of sending; undefined before there is a measure. */
   readonly speed: number | undefined
+  /** Seconds between the last byte of a request and its answer, at best; undefined before there is a measure. */
+  readonly roundTrip: number | undefined
   /** How many times the time that a chunk should need it gets: more after each chunk that did not make it. */
   readonly patience: number
 }
 
 const MIB = 1024 * 1024
-const CHUNK = { first: MIB, least: MIB / 16, most: 32 * MIB, seconds: 4 }
+const CHUNK = { first: 8 * MIB, least: MIB / 16, seconds: 4 }
+
+/** Round trips that a chunk lasts: the connection is idle for one after each, and so for no more than 2 % of the time. */
+const ROUND_TRIPS = 50
 
 /** How many times as long the next chunk is at most. */
-const GROWTH = 4
+const GROWTH = 32
 
-/** Bytes of the first chunk at most: one of a fixed size is no longer, before there is a measure. */
-const UNMEASURED = 8 * MIB
+/** Of chunks that are in memory as a whole, and whose movement is not seen. */
+const UNSEEN = { first: MIB, most: 32 * MIB, growth: 4 }
+
+/** How much longer than meant a chunk may be, for no tiny one to be left. */
+const SLACK = 1.25
 
 /** Bytes a second that the slowest of connections is taken to have, before there is a measure. */
 const SLOWEST = 32 * 1024
@@ -469,44 +488,86 @@ const PATIENCE = { least: 4, most: 64 }
 
 const CAUTION = { least: 4, most: 64 }
 
-export const paceOf = (fixed: number | undefined): Pace => ({
+/** Seconds of sending that a chunk takes at most, unless somebody wants it otherwise. */
+export const LONGEST = 30
+
+export const paceOf = (fixed: number | undefined, longest: number = LONGEST): Pace => ({
   fixed,
+  longest,
   chunk: fixed ?? CHUNK.first,
   under: 0,
+  seen: false,
   taken: 0,
   limit: Infinity,
   caution: { most: Infinity, chunks: CAUTION.least / 2, left: 0 },
+  torn: false,
+  breaks: 0,
   speed: undefined,
+  roundTrip: undefined,
   patience: PATIENCE.least
 })
 
 /** How many bytes go at an offset, at most so many. */
-export const lengthAt = ({ pace, size }: Known, offset: number, most: number): number =>
-  Math.min(pace.chunk, pace.limit, size - offset, most)
+export const lengthAt = ({ pace, size }: Known, offset: number, most: number): number => {
+  const left = size - offset
+  const limit = Math.min(pace.limit, most)
+  const length = Math.min(pace.chunk, limit)
+  if (pace.fixed !== undefined || left >= 2 * length) return Math.min(length, left)
+  return left <= Math.min(length * SLACK, limit) ? left : Math.min(length, Math.ceil(left / 2))
+}
 
 /** The same where their movement is not seen: as long as nothing is measured, no more than a look at them may cost. */
-export const unseenLengthAt = (known: Known, offset: number, most: number): number =>
-  lengthAt(known, offset, known.pace.taken === 0 ? Math.min(most, UNMEASURED) : most)
+export const unseenLengthAt = (known: Known, offset: number, most: number): number => {
+  const { fixed, taken } = known.pace
+  const unmeasured = taken === 0 ? fixed === undefined ? UNSEEN.first : CHUNK.first : Infinity
+  const grown = fixed === undefined ? Math.min(Math.max(taken * UNSEEN.growth, UNSEEN.first), UNSEEN.most) : Infinity
+  return lengthAt(known, offset, Math.min(most, unmeasured, grown))
+}
 
 /** A chunk of so many bytes goes. */
-export const sending = (known: Known, bytes: number): Known => ({ ...known, pace: { ...known.pace, under: bytes } })
+export const sending = (known: Known, bytes: number, seen: boolean): Known => ({
+  ...known,
+  pace: { ...known.pace, under: bytes, seen }
+})
+
+/** After an answer to a request whose last byte had gone so many seconds before. */
+export const answered = (pace: Pace, seconds: number): Pace => ({
+  ...pace,
+  roundTrip: Math.min(pace.roundTrip ?? Infinity, seconds)
+})
 
 /** After a chunk was taken; `bandwidth` is what may be sent in a second. */
 export const measured = (pace: Pace, bytes: number, seconds: number, bandwidth = Infinity): Pace => {
   // A few bytes, such as the rest of a chunk, tell of the round trip, not of the speed.
   const tells = seconds > 0 && bytes >= Math.min(TELLING, pace.chunk)
   const current = tells ? bytes / seconds : undefined
+  const caution = pace.caution.most > bytes ? pace.caution : relaxed(pace.caution)
+  const after: Pace = {
+    ...moving(pace, current, seconds),
+    caution,
+    torn: false,
+    breaks: 0,
+    taken: Math.max(pace.taken, bytes),
+    patience: PATIENCE.least
+  }
+  if (pace.fixed !== undefined) return after
+  if (seconds > 0 && !tells) return after
+  const fitting = Math.min(current ?? Infinity, bandwidth) * secondsOf(pace)
+  const most = Math.min(pace.limit, caution.most, pace.chunk * GROWTH)
+  return { ...after, chunk: Math.round(Math.min(Math.max(fitting, CHUNK.least), most)) }
+}
+
+/** Seconds that the next chunk should take. */
+const secondsOf = ({ longest, roundTrip = 0 }: Pace): number =>
+  Math.min(longest, Math.max(CHUNK.seconds, roundTrip * ROUND_TRIPS))
+
+/** With the speed of some seconds more. */
+export const moving = (pace: Pace, current: number | undefined, seconds: number): Pace => {
   const weight = 1 - Math.exp(-seconds / SMOOTHING)
   const speed = current === undefined || pace.speed === undefined
     ? current ?? pace.speed
     : pace.speed + weight * (current - pace.speed)
-  const caution = pace.caution.most > bytes ? pace.caution : relaxed(pace.caution)
-  const after = { ...pace, speed, caution, taken: Math.max(pace.taken, bytes), patience: PATIENCE.least }
-  if (pace.fixed !== undefined) return after
-  if (seconds > 0 && !tells) return after
-  const fitting = Math.min(current ?? Infinity, bandwidth) * CHUNK.seconds
-  const most = Math.min(CHUNK.most, pace.limit, caution.most, pace.chunk * GROWTH)
-  return { ...after, chunk: Math.round(Math.min(Math.max(fitting, CHUNK.least), most)) }
+  return { ...pace, speed }
 }
 
 /** A chunk as long as caution lets it be has gone well: after some of them, a longer one is tried. */
@@ -515,14 +576,24 @@ const relaxed = (caution: Pace["caution"]): Pace["caution"] =>
     ? { ...caution, left: caution.left - 1 }
     : { ...caution, most: caution.most * 2, left: caution.chunks }
 
-/** After an exchange that broke off, or took too long: what goes next is half as long, if it adapts. */
-const broken = (pace: Pace, asked: Ask, timeout: boolean): Pace => {
-  if (asked === "Probe") return pace
-  const after = timeout ? { ...pace, patience: Math.min(pace.patience * 2, PATIENCE.most) } : pace
-  if (pace.fixed !== undefined) return after
+/** After an exchange that broke off, or took too long. What that cost, a probe has to show. */
+const brokenOff = (known: Known, asked: Ask, timeout: boolean): Known => {
+  if (asked === "Probe") return known
+  const { pace } = known
+  const patience = timeout ? Math.min(pace.patience * 2, PATIENCE.most) : pace.patience
+  return { ...known, pace: { ...pace, patience, torn: true, breaks: pace.breaks + 1 } }
+}
+
+/**
+ * After the probe that follows: what goes next is half as long, if it adapts, unless the server kept something of what
+ * broke off, and it was the first. Of what is not seen nobody knows how far it came, and so how long is too long.
+ */
+const settled = (pace: Pace, kept: boolean): Pace => {
+  const whole = { ...pace, torn: false }
+  if (!pace.torn || pace.fixed !== undefined || (pace.seen && kept && pace.breaks < 2)) return whole
   const chunk = Math.max(CHUNK.least, Math.floor(Math.min(pace.chunk, Math.max(pace.under, CHUNK.least)) / 2))
   const chunks = Math.min(pace.caution.chunks * 2, CAUTION.most)
-  return { ...after, chunk, caution: { most: chunk, chunks, left: chunks } }
+  return { ...whole, chunk, caution: { most: chunk, chunks, left: chunks } }
 }
 
 /** Whether the chunk under way is longer than one that was taken, and not the shortest. */
@@ -542,3 +613,13 @@ export const secondsFor = ({ patience, speed, taken }: Pace, bytes: number): num
   }
   return patience * bytes / speed
 }
+
+/** How many times slower a connection may become before it seems to stand still. */
+const SLOWER = 120
+
+/**
+ * How many bytes of a chunk go at a time where their movement is seen: so few that they go well within `stall` seconds,
+ * at the measured speed; undefined before there is a measure.
+ */
+export const sliceOf = ({ speed }: Pace, stall: number): number | undefined =>
+  speed === undefined ? undefined : Math.floor(speed * stall / SLOWER)

@@ -1,6 +1,5 @@
 /** The transfer of one file: a loop of exchanges, each followed by what `decision` says of it. */
 import * as DateTime from "effect/DateTime"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Metric from "effect/Metric"
@@ -24,24 +23,20 @@ import * as Videos from "../../Videos.js"
 import { honourRetryAfter } from "../http/retry.js"
 import type { Video } from "../model/video.js"
 import * as monotonic from "../time/monotonic.js"
-import type { Bandwidth } from "./bandwidth.js"
+import * as carrier from "./carrier.js"
 import * as decision from "./decision.js"
 import { UploadEvent } from "./event.js"
-import * as readAhead from "./readAhead.js"
+import * as saver from "./saver.js"
 
-export interface Settings {
-  readonly operation: string
+export interface Settings extends carrier.Settings {
   /** Undefined for chunks that adapt. */
   readonly chunkSize: number | undefined
-  readonly body: "bytes" | "stream"
-  readonly bandwidth: Bandwidth | undefined
+  /** Seconds of sending that a chunk may take, if it adapts. */
+  readonly chunkTime: number
   readonly retry: Schedule.Schedule<unknown, UploadError>
-  readonly stallTimeout: Duration.Duration
-  readonly responseTimeout: Duration.Duration
   readonly onExpired: "fail" | "restart"
   readonly onChanged: "fail" | "restart"
   readonly save: (state: UploadState) => Effect.Effect<void>
-  readonly emit: (event: UploadEvent) => Effect.Effect<void>
 }
 
 export interface Transfer {
@@ -53,11 +48,6 @@ export interface Transfer {
     first: decision.Ask
   ) => Effect.Effect<Video, UploadError, PandaClient.PandaClient | Scope.Scope>
 }
-
-const bytesSent = Metric.counter("panda_upload_bytes_sent", {
-  description: "Bytes of uploads that were sent, those sent again included",
-  incremental: true
-})
 
 const bytesAcknowledged = Metric.counter("panda_upload_bytes_acknowledged", {
   description: "Bytes of uploads that servers acknowledged",
@@ -104,13 +94,14 @@ export const make = (source: UploadSource.Any, handle: UploadSource.Handle, sett
             state.fingerprint.size,
             state.acknowledged,
             first === "Probe",
-            decision.paceOf(settings.chunkSize)
+            decision.paceOf(settings.chunkSize, settings.chunkTime)
           ),
           ask: first,
-          reader: yield* readAhead.make(source.name, handle)
+          reader: yield* carrier.reader(source, handle, state.fingerprint.size),
+          saver: yield* saver.make(settings.save)
         }
         return yield* Effect.mapError(
-          untilVideo(upload),
+          Effect.zipLeft(untilVideo(upload), upload.saver.settle),
           (error) => upload.over ? error : withState(error, upload.state)
         )
       })
@@ -165,20 +156,14 @@ const waits = ({ emit, retry }: Settings, failures: () => number): Effect.Effect
   )
 
 /** An upload under way. */
-interface Upload {
-  readonly source: UploadSource.Any
-  readonly handle: UploadSource.Handle
+interface Upload extends carrier.Cargo {
   readonly settings: Settings
   readonly open: Transfer["open"]
   readonly waits: { readonly failure: Waits; readonly setback: Waits }
   /** The session is of no use any more. */
   over: boolean
-  /** As it is saved. */
-  state: UploadState
-  /** What decides. */
-  known: decision.Known
   ask: decision.Ask
-  reader: readAhead.ReadAhead
+  readonly saver: saver.Saver
 }
 
 type Reply = UploadSession.Exchange["reply"]
@@ -193,7 +178,7 @@ const untilVideo = (upload: Upload): Running<Video> =>
       error._tag === "PandaSourceError" && error.reason !== "Unreadable" && onChanged === "restart"
     const anew = (error: PandaSourceError) => restart(upload, "Changed", error)
 
-    if (upload.known.inherited) yield* Effect.catchIf(verifyDigest(upload), restartable, anew)
+    if (upload.known.inherited) yield* Effect.catchIf(carrier.verifyDigest(upload), restartable, anew)
     let video = Option.none<Video>()
     while (Option.isNone(video)) {
       video = yield* Effect.catchIf(
@@ -209,9 +194,11 @@ const untilVideo = (upload: Upload): Running<Video> =>
 const exchange = (upload: Upload): Running<Option.Option<Video>> =>
   Effect.gen(function*() {
     const { ask, settings } = upload
-    const { location, outcome, reply } = yield* (ask === "Probe" ? probe(upload) : send(upload))
+    const { location, outcome, reply } = yield* (ask === "Probe" ? probe(upload) : carrier.send(upload))
     if (Option.isSome(location)) {
       yield* update(upload, { location: location.value })
+      // Known only here, and nothing gives it back.
+      yield* upload.saver.settle
       yield* settings.emit(UploadEvent.Moved({ state: upload.state }))
     }
     return yield* follow(upload, decision.next(upload.known, ask, outcome, settings), reply)
@@ -235,7 +222,7 @@ const follow = (upload: Upload, { known, step }: decision.Next, reply: Reply): R
         yield* restart(upload, "Expired", errorOf(upload, reply))
         return Option.none()
       case "Done":
-        yield* progress(upload)
+        yield* carrier.progress(upload)
         return Either.isRight(reply) && reply.right._tag === "Complete"
           ? Option.some(reply.right.video)
           : yield* Effect.dieMessage("Upload: the end of an upload is a video")
@@ -261,7 +248,7 @@ const learn = (upload: Upload, known: decision.Known): Effect.Effect<void> =>
     if (failures === 0 && before.failures > 0) yield* upload.waits.failure.reset
     if (setbacks === 0 && before.setbacks > 0) yield* upload.waits.setback.reset
     // Whole is whole only with the video.
-    if (acknowledged > before.acknowledged && acknowledged < size) yield* progress(upload)
+    if (acknowledged > before.acknowledged && acknowledged < size) yield* carrier.progress(upload)
   })
 
 /** A new session has nothing, and failures of the old one do not count against it. */
@@ -290,14 +277,7 @@ const countOf = ({ known }: Upload, counts: decision.Wait["counts"]): number =>
 
 const update = (upload: Upload, changes: Partial<UploadState>): Effect.Effect<void> => {
   upload.state = { ...upload.state, ...changes }
-  return save(upload.settings, upload.state)
-}
-
-const progress = ({ known, settings }: Upload): Effect.Effect<void> => {
-  const { acknowledged, pace: { speed }, sent, size } = known
-  const bytesPerSecond = speed === undefined ? undefined : Math.min(speed, settings.bandwidth?.bytesPerSecond ?? speed)
-  const eta = bytesPerSecond === undefined ? undefined : Duration.seconds((size - acknowledged) / bytesPerSecond)
-  return settings.emit(UploadEvent.Progress({ acknowledged, sent, size, bytesPerSecond, eta }))
+  return upload.saver.put(upload.state)
 }
 
 /** Waits after a failure that was counted, or gives up. */
@@ -316,6 +296,7 @@ const restart = (upload: Upload, reason: "Expired" | "Changed", error: UploadErr
   Effect.gen(function*() {
     const { handle, settings, source } = upload
     yield* upload.reader.stop
+    yield* upload.saver.settle
     upload.known = decision.setBack(upload.known)
     yield* backoff(upload, "setback", error)
     if (reason === "Changed") {
@@ -326,7 +307,7 @@ const restart = (upload: Upload, reason: "Expired" | "Changed", error: UploadErr
       return backoff(upload, "failure", error)
     })
     yield* learnAnew(upload)
-    upload.reader = yield* readAhead.make(source.name, handle)
+    upload.reader = yield* carrier.reader(source, handle, upload.known.size)
     upload.ask = "Send"
     yield* settings.emit(UploadEvent.Restarted({ reason, state: upload.state }))
   })
@@ -358,94 +339,18 @@ const lookUp = (upload: Upload, reply: Reply): Running<Option.Option<Video>> =>
     })
   })
 
-const probe = ({ settings, state }: Upload) =>
-  UploadSession.probe(state.location, state.fingerprint.size, { timeout: settings.stallTimeout })
-
-const send = (upload: Upload) =>
+const probe = (upload: Upload) =>
   Effect.gen(function*() {
-    const { known, reader, settings } = upload
-    const { size } = known
-    const most = mostAtOnce(settings)
-    const lengthAt = (offset: number) =>
-      settings.body === "bytes"
-        ? decision.unseenLengthAt(known, offset, most)
-        : decision.lengthAt(known, offset, most)
-    const offset = decision.offsetOf(known)
-    const bytes = yield* reader.chunk(offset, lengthAt(offset))
-    upload.known = decision.sending(known, bytes.byteLength)
-    const end = offset + bytes.byteLength
-    if (end < size) yield* reader.prefetch(end, lengthAt(end))
-    yield* verify(upload)
-    yield* Metric.incrementBy(bytesSent, bytes.byteLength)
-    const chunk = { offset, bytes, size }
-    return yield* settings.body === "bytes" ? sendWhole(upload, chunk) : sendSlices(upload, chunk)
-  })
-
-/** Bytes that go at once where the bandwidth is limited: only a stream can be held back on its way. */
-const mostAtOnce = ({ bandwidth, body }: Settings): number => body === "bytes" ? bandwidth?.burst ?? Infinity : Infinity
-
-const sendWhole = (upload: Upload, chunk: UploadSession.Chunk) =>
-  Effect.gen(function*() {
-    const { bandwidth, stallTimeout } = upload.settings
-    const { byteLength } = chunk.bytes
-    if (bandwidth !== undefined) yield* bandwidth.take(byteLength)
-    upload.known = decision.sentTo(upload.known, chunk.offset + byteLength)
-    // No movement is seen on the socket, so the deadline is what a connection gone slow would need.
-    const timeout = Duration.sum(stallTimeout, Duration.seconds(decision.secondsFor(upload.known.pace, byteLength)))
+    const { settings, state } = upload
     const began = yield* monotonic.now
-    const exchange = yield* UploadSession.send(upload.state.location, chunk, { timeout })
-    if (Either.isRight(exchange.reply)) measure(upload, byteLength, (yield* monotonic.now) - began)
-    return exchange
-  })
-
-const sendSlices = (upload: Upload, chunk: UploadSession.Chunk) =>
-  Effect.gen(function*() {
-    const { bandwidth, responseTimeout, stallTimeout } = upload.settings
-    let waited = 0
-    const began = yield* monotonic.now
-    const exchange = yield* UploadSession.sendSlices(upload.state.location, chunk, {
-      stallTimeout,
-      responseTimeout,
-      sliceSize: bandwidth?.burst,
-      onSlice: (count, end) =>
-        Effect.gen(function*() {
-          const before = yield* monotonic.now
-          if (bandwidth !== undefined) yield* bandwidth.take(count)
-          waited += (yield* monotonic.now) - before
-          upload.known = decision.sentTo(upload.known, end)
-          if (end > upload.known.acknowledged) yield* progress(upload)
-        })
+    const exchange = yield* UploadSession.probe(state.location, state.fingerprint.size, {
+      timeout: settings.stallTimeout
     })
-    const took = (yield* monotonic.now) - began - waited
-    if (Either.isRight(exchange.reply)) measure(upload, chunk.bytes.byteLength, took)
+    if (Either.isRight(exchange.reply)) {
+      const pace = decision.answered(upload.known.pace, ((yield* monotonic.now) - began) / 1000)
+      upload.known = { ...upload.known, pace }
+    }
     return exchange
-  })
-
-const measure = (upload: Upload, bytes: number, millis: number) => {
-  const { known, settings } = upload
-  const pace = decision.measured(known.pace, bytes, millis / 1000, settings.bandwidth?.bytesPerSecond)
-  upload.known = { ...known, pace }
-}
-
-const changed = ({ settings: { operation }, source: { name } }: Upload, description: string) =>
-  new PandaSourceError({ operation, reason: "Changed", file: name, description })
-
-/** Cheap enough to do before each chunk; the digest is compared once, on resuming. */
-const verify = (upload: Upload): Effect.Effect<void, PandaSourceError> =>
-  Effect.flatMap(upload.handle.stat, ({ modified, size }) => {
-    const { fingerprint } = upload.state
-    return size !== fingerprint.size
-      ? changed(upload, `it has ${size} bytes, and had ${fingerprint.size}`)
-      : modified?.epochMillis !== fingerprint.modified?.epochMillis
-      ? changed(upload, "it was modified")
-      : Effect.void
-  })
-
-const verifyDigest = (upload: Upload): Effect.Effect<void, PandaSourceError> =>
-  Effect.gen(function*() {
-    yield* verify(upload)
-    const { digest } = yield* UploadSource.fingerprint(upload.source, upload.handle)
-    if (digest !== upload.state.fingerprint.digest) return yield* changed(upload, "its content is another")
   })
 
 /** An error from which the upload can go on says where. */

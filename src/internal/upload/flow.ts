@@ -1,0 +1,131 @@
+/**
+ * The bytes of a source in their order, read ahead of what takes them into a small ring of buffers: so a chunk may be of
+ * any length, and costs no memory. That an answer has come does not say that the request's body has gone, so a buffer is
+ * used again only once the server has what was in it.
+ */
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Fiber from "effect/Fiber"
+import * as Queue from "effect/Queue"
+import type * as Scope from "effect/Scope"
+import { PandaSourceError } from "../../PandaError.js"
+import type * as UploadSource from "../../UploadSource.js"
+
+export interface Flow {
+  /** From there on `take` gives bytes. */
+  readonly seek: (offset: number) => Effect.Effect<void>
+  /** The next bytes, of which there have to be some: at most so many. */
+  readonly take: (most: number) => Effect.Effect<Uint8Array, PandaSourceError>
+  /** The server has all that was taken, by its answer to the request that it went with. */
+  readonly arrived: Effect.Effect<void>
+  /** Reads no further ahead, so that the source can be read by another. */
+  readonly stop: Effect.Effect<void>
+}
+
+/** Bytes that are read at a time. */
+const BUFFER = 1024 * 1024
+
+/** How many buffers there are, besides the one that is being read into: with what is read, and with what may be under way. */
+const BUFFERS = { read: 3, underWay: 4 }
+
+interface Part {
+  readonly offset: number
+  readonly bytes: Uint8Array
+  /** Where the bytes are. */
+  readonly buffer: Uint8Array
+}
+
+interface Reading {
+  readonly parts: Queue.Dequeue<Either.Either<Part, PandaSourceError>>
+  readonly fiber: Fiber.RuntimeFiber<void>
+}
+
+export const make = (
+  name: string,
+  handle: UploadSource.Handle,
+  size: number
+): Effect.Effect<Flow, never, Scope.Scope> =>
+  Effect.map(Effect.scope, (scope) => {
+    /** Of the next byte. */
+    let at = 0
+    /** What is left of the part that was taken from last. */
+    let rest: Part | undefined
+    let reading: Reading | undefined
+    /** The buffers of what was taken; where they get more, the oldest are left to who has them. */
+    let used: Array<Uint8Array> = []
+    /** Those of requests that broke off, which may send them yet. */
+    const doubtful = new WeakSet<Uint8Array>()
+    let free: Array<Uint8Array> = []
+
+    const read = (offset: number): Effect.Effect<Part, PandaSourceError> =>
+      Effect.suspend(() => {
+        const buffer = free.pop() ?? new Uint8Array(Math.min(BUFFER, size))
+        return Effect.filterOrFail(
+          Effect.map(
+            handle.read(offset, buffer.subarray(0, size - offset)),
+            (count) => ({ offset, bytes: buffer.subarray(0, count), buffer })
+          ),
+          ({ bytes }) => bytes.byteLength > 0,
+          () =>
+            new PandaSourceError({
+              operation: "UploadSource.read",
+              reason: "TooShort",
+              file: name,
+              description: `ends at ${offset}, not at ${size}`
+            })
+        )
+      })
+
+    /** Reads on from there, until the end or until it fails. */
+    const begin = (from: number): Effect.Effect<Reading> =>
+      Effect.gen(function*() {
+        const parts = yield* Queue.bounded<Either.Either<Part, PandaSourceError>>(BUFFERS.read)
+        const readOn = (offset: number): Effect.Effect<void> =>
+          offset === size ? Effect.void : Effect.flatMap(Effect.either(read(offset)), (part) =>
+            Effect.zipRight(
+              Queue.offer(parts, part),
+              Either.isRight(part) ? readOn(offset + part.right.bytes.byteLength) : Effect.void
+            ))
+        return { parts, fiber: yield* Effect.forkIn(readOn(from), scope) }
+      })
+
+    const next: Effect.Effect<Part, PandaSourceError> = Effect.gen(function*() {
+      if (rest !== undefined) return rest
+      reading ??= yield* begin(at)
+      return yield* yield* Queue.take(reading.parts)
+    })
+
+    /** Reads share the handle's position, so there is one at a time. */
+    const stop = Effect.suspend(() => {
+      const fiber = reading?.fiber
+      reading = undefined
+      rest = undefined
+      return fiber === undefined ? Effect.void : Effect.asVoid(Fiber.interrupt(fiber))
+    })
+
+    return {
+      seek: (offset) =>
+        Effect.suspend(() => {
+          used.forEach((buffer) => doubtful.add(buffer))
+          used = []
+          if (offset === at) return Effect.void
+          at = offset
+          return stop
+        }),
+      take: (most) =>
+        Effect.map(next, ({ buffer, bytes: all, offset }) => {
+          const bytes = all.subarray(0, most)
+          at = offset + bytes.byteLength
+          rest = all.byteLength > most ? { offset: at, bytes: all.subarray(most), buffer } : undefined
+          if (used.at(-1) !== buffer) used.push(buffer)
+          if (used.length > BUFFERS.underWay) used.shift()
+          return bytes
+        }),
+      arrived: Effect.sync(() => {
+        free.push(...used.filter((buffer) => buffer !== rest?.buffer && !doubtful.has(buffer)))
+        free = free.slice(0, BUFFERS.underWay)
+        used = []
+      }),
+      stop
+    }
+  })

@@ -199,8 +199,8 @@ export interface Part<E> {
   readonly length: number
   /** Of the whole file. */
   readonly size: number
-  /** The next bytes of the part: some, at most so many. They must not be changed before there is a reply. */
-  readonly take: (most: number) => Effect.Effect<Uint8Array, E>
+  /** The bytes of the file from there on, which is where the last ones ended: some, at most so many. */
+  readonly take: (offset: number, most: number) => Effect.Effect<Uint8Array, E>
 }
 
 /**
@@ -306,10 +306,11 @@ export const sendSlices = <E>(
       // Less and less towards the end: what is taken last has to go before the answer can come.
       const left = length - taken
       const most = Math.min(size, SLICE.largest, left, Math.max(least, left >> 1))
-      const bytes = yield* Effect.tapError(take(most), (error) =>
+      const bytes = yield* Effect.tapError(take(offset + taken, most), (error) =>
         Effect.sync(() => {
           failure = Option.some(error)
         })).pipe(Effect.mapError(Option.some))
+      if (bytes.byteLength === 0) return yield* Effect.dieMessage("UploadSession.sendSlices: `take` has to give bytes")
       taken += bytes.byteLength
       yield* options.onSlice(bytes.byteLength, offset + taken)
       held = false

@@ -48,10 +48,10 @@ const panda = (layer: keyof typeof layers) =>
     Layer.merge(NodeFileSystem.layer)
   )
 
-const ours = (layer: keyof typeof layers, body: "bytes" | "stream" = "bytes") => (file: string) =>
+const ours = (layer: keyof typeof layers, options: Upload.Options = { chunkSize }) => (file: string) =>
   Effect.gen(function*() {
     const source = yield* UploadSource.fromFile(file)
-    yield* Upload.video(Upload.start(source, { chunkSize, body }))
+    yield* Upload.video(Upload.start(source, options))
   }).pipe(Effect.provide(panda(layer)), Effect.runPromise)
 
 /** What one would write by hand: two buffers, the next chunk read while the current one is sent. */
@@ -99,7 +99,13 @@ const contestants: Record<string, (file: string) => Promise<unknown>> = {
   "ours, undici": ours("undici"),
   "ours, node": ours("node"),
   "ours, fetch": ours("fetch"),
-  "ours, undici, slices": ours("undici", "stream"),
+  "ours, undici, whole": ours("undici", { chunkSize, body: "bytes" }),
+  "ours, undici, default": ours("undici", {}),
+  "ours, node, default": ours("node", {}),
+  "ours, fetch, default": ours("fetch", {}),
+  "ours, undici, default, discarding": ours("undici", {
+    transformRequest: (request) => Effect.succeed(HttpClientRequest.setHeader(request, "x-discard", "yes"))
+  }),
   "by hand, undici": byHand(async (bytes, range) => {
     const { body } = await undici(`${origin}${put.path}`, {
       method: "PUT",

@@ -49,11 +49,15 @@ const times = async (run: () => unknown) => {
   for (let i = 0; i < 1000; i++) await run()
 }
 
-await compare("1000 signatures", 15, [
-  { name: "Signature.sign", run: () => times(() => Signature.sign(secret, text)) },
-  { name: "WebCrypto", run: () => times(() => crypto.subtle.sign("HMAC", key, bytes)) },
-  { name: "node:crypto", run: () => times(() => createHmac("sha256", "secret").update(text).digest("base64")) }
-])
+/** What was asked for, or all of it. */
+const asked = (what: "signatures" | "loopback" | "links") => process.argv.length < 3 || process.argv.includes(what)
+
+const signatures = () =>
+  compare("1000 signatures", 15, [
+    { name: "Signature.sign", run: () => times(() => Signature.sign(secret, text)) },
+    { name: "WebCrypto", run: () => times(() => crypto.subtle.sign("HMAC", key, bytes)) },
+    { name: "node:crypto", run: () => times(() => createHmac("sha256", "secret").update(text).digest("base64")) }
+  ])
 
 const MIB = 1024 * 1024
 const rounds = Number(process.env["BENCH_ROUNDS"] ?? 3)
@@ -76,8 +80,21 @@ const port = await new Promise<string>((resolve) => {
 
 const [warmUp, gib] = [sparse("256MiB", 256 * MIB), sparse("1GiB", 1024 * MIB)]
 
-const contestant = (name: string, file = gib) => async (): Promise<Figures> => {
-  const task = { name, file, warmUp, port, chunkSize: 5 * MIB }
+interface Over {
+  readonly port?: string
+  readonly chunkSize?: number
+  /** What is uploaded before, so that neither loading nor compiling counts. */
+  readonly before?: string
+}
+
+const contestant = (name: string, file = gib, over: Over = {}) => async (): Promise<Figures> => {
+  const task = {
+    name,
+    file,
+    warmUp: over.before ?? warmUp,
+    port: over.port ?? port,
+    chunkSize: over.chunkSize ?? 5 * MIB
+  }
   const { stdout } = await run(process.execPath, ["--import", "tsx", here("contestant.ts"), JSON.stringify(task)])
   return JSON.parse(stdout)
 }
@@ -95,9 +112,9 @@ const command = () =>
     XDG_STATE_HOME: mkdtempSync(join(folder, "state-"))
   })
 
-const curl = async (): Promise<Figures> => {
+const curl = (file = gib, at = port) => async (): Promise<Figures> => {
   const began = performance.now()
-  await run("curl", ["-s", "-T", gib, "-H", "Expect:", `http://127.0.0.1:${port}/plain`])
+  await run("curl", ["-s", "-T", file, "-H", "Expect:", `http://127.0.0.1:${at}/plain`])
   return { seconds: (performance.now() - began) / 1000, cpu: NaN, memory: NaN }
 }
 
@@ -107,16 +124,16 @@ const COMMAND = "the command"
 
 const entries: ReadonlyArray<readonly [name: string, measure: () => Promise<Figures>]> = [
   ...layers.flatMap((layer) => [`ours, ${layer}`, `by hand, ${layer}`]),
-  "ours, undici, slices",
+  "ours, undici, whole",
   "by hand, Effect on undici",
   "by hand, Effect on node",
   "tus-js-client"
-].map((name) => [name, contestant(name)] as const).concat([[COMMAND, command], ["curl -T", curl]])
+].map((name) => [name, contestant(name)] as const).concat([[COMMAND, command], ["curl -T", curl()]])
 
 const uploads = async () => {
   const figures = new Map(entries.map(([name]) => [name, [] as Array<Figures>]))
   // From now on the file is in memory: the first to read it would pay for all.
-  await curl()
+  await curl()()
   for (let round = 0; round < rounds; round++) {
     for (const [name, measure] of entries) figures.get(name)!.push(await measure())
   }
@@ -146,10 +163,68 @@ const uploads = async () => {
   })))
 }
 
-try {
-  console.log(
-    `${cpus().length} x ${cpus()[0]?.model ?? "?"}, Node ${process.version}, ${rounds} rounds in turns, medians`
+/** By the name, Mbit/s, milliseconds of a round trip and MiB of the file. */
+const LINKS = [
+  ["20 Mbit/s, 200 ms", 20, 200, 48],
+  ["100 Mbit/s, 50 ms", 100, 50, 128],
+  ["100 Mbit/s, 150 ms", 100, 150, 192],
+  ["1 Gbit/s, 20 ms", 1000, 20, 1024],
+  ["1 Gbit/s, 100 ms", 1000, 100, 1024]
+] as const
+
+/** Runs something with the port of a link to the server. */
+const over = async <A>(
+  link: { rate: number; roundTrip: number; breaks?: number },
+  use: (port: string) => Promise<A>
+) => {
+  const process_ = spawn(
+    process.execPath,
+    ["--import", "tsx", here("link.ts"), JSON.stringify({ ...link, port: Number(port) })],
+    { stdio: ["ignore", "pipe", "inherit"] }
   )
+  try {
+    return await use(
+      await new Promise<string>((resolve) => process_.stdout.once("data", (text) => resolve(String(text).trim())))
+    )
+  } finally {
+    process_.kill()
+  }
+}
+
+/** How many times as fast as `curl -T` of the same file over the same link without breaks, round by round. */
+const links = async () => {
+  const little = sparse("1MiB", MIB)
+  for (const [name, mbits, roundTrip, mib] of LINKS) {
+    const link = { rate: mbits * 1e6 / 8, roundTrip }
+    const file = sparse(`link-${mib}MiB`, mib * MIB)
+    const columns: Record<string, (curl: string) => Promise<Figures>> = {
+      "ours": (port) => contestant("ours, undici, default", file, { port, before: little })(),
+      "ours, node": (port) => contestant("ours, node, default", file, { port, before: little })(),
+      "tus, 5 MiB": (port) => contestant("tus-js-client", file, { port, before: little })(),
+      "tus, 50 MiB": (port) => contestant("tus-js-client", file, { port, before: little, chunkSize: 50 * MIB })()
+    }
+    const broken: Record<string, string> = {
+      "breaks, kept": "ours, undici, default",
+      "breaks, discarded": "ours, undici, default, discarding"
+    }
+    const ratios = new Map<string, Array<number>>()
+    for (let round = 0; round < rounds; round++) {
+      const { seconds } = await over(link, (port) => curl(file, port)())
+      const note = (column: string, figures: Figures) =>
+        ratios.set(column, [...ratios.get(column) ?? [], seconds / figures.seconds])
+      for (const [column, measure] of Object.entries(columns)) note(column, await over(link, measure))
+      for (const [column, who] of Object.entries(broken)) {
+        note(column, await over({ ...link, breaks: 40e6 }, (port) => contestant(who, file, { port, before: little })()))
+      }
+    }
+    console.table([{
+      "of curl -T": `${name}, ${mib} MiB`,
+      ...Object.fromEntries(Array.from(ratios, ([column, all]) => [column, median(all).toFixed(2)]))
+    }])
+  }
+}
+
+const loopback = async () => {
   await run(process.execPath, [here("../../scripts/bundle.mjs"), bundle])
   await uploads()
 
@@ -186,6 +261,15 @@ try {
     })
   }
   console.table(others)
+}
+
+try {
+  console.log(
+    `${cpus().length} x ${cpus()[0]?.model ?? "?"}, Node ${process.version}, ${rounds} rounds in turns, medians`
+  )
+  if (asked("signatures")) await signatures()
+  if (asked("links")) await links()
+  if (asked("loopback")) await loopback()
 } finally {
   sink.kill()
   rmSync(folder, { recursive: true })

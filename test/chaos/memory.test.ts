@@ -372,7 +372,9 @@ const play = (chaos: Case) =>
       }
       lastBytes += exchanges.filter(({ from, kind }) => kind === "chunk" && from === chaos.size - 1).length
       for (const { from, kind, to } of exchanges) {
-        if (kind === "chunk") assert.isAtMost(to - from + 1, chaos.chunkSize ?? 32 * MIB)
+        if (kind === "chunk") {
+          assert.isAtMost(to - from + 1, chaos.chunkSize ?? (chaos.body === "bytes" ? 32 * MIB : chaos.size))
+        }
       }
 
       if (Exit.isSuccess(exit)) {
@@ -381,7 +383,9 @@ const play = (chaos: Case) =>
         continue
       }
       assert.notStrictEqual(events.at(-1)?._tag, "Uploaded")
-      if (wasStopped && Exit.isInterrupted(exit)) continue
+      if (wasStopped && Exit.isInterrupted(exit)) {
+        continue
+      }
       const error = Option.getOrUndefined(Cause.failureOption(exit.cause))
       assert.isTrue(isUploadError(error), `${exit.cause}`)
       if (!isUploadError(error)) continue

@@ -17,15 +17,12 @@ export const sourceOf = (size: number, name = "movie.mp4") => UploadSource.fromB
 export const sha256 = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest("hex")
 
 /** Bytes in memory as a part of a file that is read while it goes. */
-export const partOf = ({ bytes, offset, size }: { offset: number; bytes: Uint8Array; size: number }) => {
-  let at = 0
-  return {
-    offset,
-    size,
-    length: bytes.byteLength,
-    take: (most: number) => Effect.sync(() => bytes.subarray(at, at = Math.min(at + most, bytes.byteLength)))
-  }
-}
+export const partOf = ({ bytes, offset, size }: { offset: number; bytes: Uint8Array; size: number }) => ({
+  offset,
+  size,
+  length: bytes.byteLength,
+  take: (from: number, most: number) => Effect.succeed(bytes.subarray(from - offset, from - offset + most))
+})
 
 export const options: Upload.Options = { chunkSize: CHUNK, profiles: ["h264"] }
 

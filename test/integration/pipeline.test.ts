@@ -32,7 +32,7 @@ it.scopedLive(
       mkdirSync(folder)
       const files = Array.from(
         { length: 6 },
-        (_, i) => ({ name: `${i}.mp4`, bytes: Buffer.alloc(3_000_000, `panda ${i}`) })
+        (_, i) => ({ name: `${i}.mp4`, bytes: Buffer.alloc(17_000_000, `panda ${i}`) })
       )
       for (const { bytes, name } of files) writeFileSync(join(folder, name), bytes)
       yield* panda.inject({ route: "chunk", fault: Fault.delay("300 millis"), times: 12 })

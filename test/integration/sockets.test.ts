@@ -417,8 +417,8 @@ describe.each(ways)("$name", ({ body, http, layer }) => {
         const error = errorOf(exit)
         assert.strictEqual(error._tag, "PandaSourceError")
         assert.match(error._tag === "PandaSourceError" ? error.reason : "", /^(Changed|TooShort)$/)
-        // Nothing is sent but the chunk that was under way.
-        assert.strictEqual(server.seen.filter(({ kind }) => kind === "chunk").length, 4)
+        // Nothing is sent but the chunk that was under way, and what was read before of the one after it.
+        assert.isAtMost(server.seen.filter(({ kind }) => kind === "chunk").length, 5)
         assert.isBelow(server.stored(), whole.byteLength)
         assert.strictEqual(opened(path), 0)
       }).pipe(Effect.provide(NodeFileSystem.layer)))

@@ -105,6 +105,72 @@ describe("how long a chunk is", () => {
     assert.isTrue(lengths.slice(2).every((length) => length >= 1024))
   })
 
+  it.each(
+    [0.5, 2.5, 12.5, 125, 1250].flatMap((speed) =>
+      [0.001, 0.02, 0.1, 0.2, 0.6, 2].map((trip) => [speed, trip] as const)
+    )
+  )("leaves a link of %d MB/s idle for 2 % of the time, a round trip being %d s, within 30 seconds", (mb, trip) => {
+    const speed = mb * 1e6
+    let now: decision.Known = { ...known, pace: decision.answered(decision.paceOf(undefined), trip) }
+    const seconds: Array<number> = []
+    for (let chunks = 0; chunks < 12; chunks++) {
+      const length = decision.lengthAt(now, 0, Infinity)
+      seconds.push(length / speed)
+      // To the answer, as it is measured.
+      now = { ...now, pace: decision.measured(decision.answered(now.pace, trip), length, length / speed + trip) }
+    }
+    const last = seconds.at(-1)!
+    assert.isAtMost(last, 30)
+    if (last < 0.9 * 30 * (1 - trip / 30)) assert.isAtMost(trip / (last + trip), 0.0205)
+    // What is measured of a chunk has the wait for its answer in it, so it gets there by a few.
+    assert.isAtMost(seconds.findIndex((time) => time > 0.9 * last), 4)
+  })
+
+  it("takes no more time than is asked for", () => {
+    const pace = decision.measured(decision.answered(decision.paceOf(undefined, 6), 1), 8192 * KIB, 2)
+    assert.strictEqual(pace.chunk, 6 * 4096 * KIB)
+  })
+
+  it("is not so that a tiny one is left", () => {
+    const pace = { ...decision.paceOf(undefined), chunk: 1000 * KIB }
+    const lengths = (size: number, most = Infinity) => {
+      const all: Array<number> = []
+      for (let at = 0; at < size; at += all.at(-1)!) {
+        all.push(decision.lengthAt({ ...START, size, pace }, at, most))
+      }
+      assert.strictEqual(all.reduce((sum, length) => sum + length, 0), size)
+      return all
+    }
+    for (let size = 1; size < 5000 * KIB; size += 77_777) {
+      const all = lengths(size)
+      if (size > 1000 * KIB) assert.isAtLeast(Math.min(...all), 500 * KIB)
+      assert.isAtMost(Math.max(...all), 1250 * KIB)
+      assert.isAtMost(Math.max(...lengths(size, 700 * KIB)), 700 * KIB)
+    }
+    assert.deepStrictEqual(lengths(1001 * KIB), [1001 * KIB])
+  })
+
+  it("stays where the server keeps what came of a chunk that broke, unless it goes on to break", () => {
+    const pace = { ...decision.paceOf(undefined), chunk: 8192 * KIB, under: 8192 * KIB, seen: true }
+    const once = brokenOff({ ...known, sent: 5000 * KIB, pace }, 4000 * KIB)
+    assert.strictEqual(once.pace.chunk, 8192 * KIB)
+    assert.strictEqual(brokenOff({ ...once, sent: 5000 * KIB }, 4000 * KIB).pace.chunk, 4096 * KIB)
+    assert.strictEqual(brokenOff({ ...known, sent: 5000 * KIB, pace }, 0).pace.chunk, 4096 * KIB)
+    const whole = { ...once, pace: decision.measured(once.pace, 8192 * KIB, 2) }
+    const again = brokenOff({ ...whole, sent: 5000 * KIB }, 4000 * KIB)
+    assert.strictEqual(again.pace.chunk, whole.pace.chunk)
+  })
+
+  it.each([408, 504, 524])("is shorter after a %d, if that cost what was sent", (status) => {
+    const pace = { ...decision.paceOf(undefined), chunk: 8192 * KIB, under: 8192 * KIB, seen: true }
+    const meaning = decision.meaningOf({ status, headers: {}, text: "" })
+    const policy = { onExpired: "fail" } as const
+    const cut = decision.next({ ...known, sent: 100, pace }, "Send", meaning, policy).known
+    const after = (offset: number) => decision.next(cut, "Probe", { _tag: "Progress", offset }, policy).known.pace.chunk
+    assert.strictEqual(after(0), 4096 * KIB)
+    assert.strictEqual(after(50), 8192 * KIB)
+  })
+
   it("grows again after one that broke by chance", () => {
     const pace = decision.paceOf(undefined)
     let now: decision.Known = { ...known, pace: { ...pace, chunk: 8192 * KIB, under: 8192 * KIB, taken: 8192 * KIB } }

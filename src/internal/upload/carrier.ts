@@ -100,6 +100,7 @@ const sendSlices = (cargo: Cargo): Sending =>
     let waited = 0
     let left = length
     let gone = began
+    let over = false
     const told = teller(cargo)
     /** Time in which the connection did not have to do with it. */
     const waiting = <A, E>(effect: Effect.Effect<A, E>) =>
@@ -113,9 +114,9 @@ const sendSlices = (cargo: Cargo): Sending =>
       offset,
       length,
       size,
-      take: (most) =>
+      take: (offset, most) =>
         Effect.gen(function*() {
-          const bytes = yield* waiting(take(most))
+          const bytes = yield* waiting(take(offset, most))
           left -= bytes.byteLength
           // Before the server has the whole of it, and while what went before is on its way.
           if (left === 0) yield* verify(cargo)
@@ -128,12 +129,15 @@ const sendSlices = (cargo: Cargo): Sending =>
       onSlice: (count, end) =>
         Effect.gen(function*() {
           if (bandwidth !== undefined) yield* waiting(bandwidth.take(count))
+          // Its layer may go on with a request that nobody waits for any more.
+          if (over) return yield* Effect.never
           yield* Metric.incrementBy(bytesSent, count)
           gone = yield* monotonic.now
           cargo.known = decision.sentTo(cargo.known, end)
           yield* told(gone - waited, count, end)
         })
     })
+    over = true
     if (Either.isRight(exchange.reply)) {
       const now = yield* monotonic.now
       cargo.known = { ...cargo.known, pace: decision.answered(cargo.known.pace, (now - gone) / 1000) }
@@ -145,12 +149,15 @@ const sendSlices = (cargo: Cargo): Sending =>
 
 interface Load {
   readonly length: number
-  readonly take: (most: number) => Effect.Effect<Uint8Array, PandaSourceError>
+  readonly take: (offset: number, most: number) => Effect.Effect<Uint8Array, PandaSourceError>
 }
 
 /** A chunk that is read while it goes. */
 const flowing = ({ known, reader: { flow } }: Cargo, offset: number): Effect.Effect<Load> =>
-  Effect.as(flow.seek(offset), { length: decision.lengthAt(known, offset, Infinity), take: flow.take })
+  Effect.map(flow.open(offset), (take) => ({
+    length: decision.lengthAt(known, offset, Infinity),
+    take: (_, most) => take(most)
+  }))
 
 /** Bytes of a chunk that adapts, where it has to be in memory. */
 const MOST_KEPT = 8 * 1024 * 1024
@@ -163,10 +170,9 @@ const kept = ({ known, reader: { ahead } }: Cargo, offset: number): Effect.Effec
     const bytes = yield* ahead.chunk(offset, lengthAt(offset))
     const end = offset + bytes.byteLength
     if (end < known.size) yield* ahead.prefetch(end, lengthAt(end))
-    let at = 0
     return {
       length: bytes.byteLength,
-      take: (most) => Effect.sync(() => bytes.subarray(at, at = Math.min(at + most, bytes.byteLength)))
+      take: (from, most) => Effect.succeed(bytes.subarray(from - offset, from - offset + most))
     }
   })
 

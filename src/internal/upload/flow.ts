@@ -12,10 +12,11 @@ import { PandaSourceError } from "../../PandaError.js"
 import type * as UploadSource from "../../UploadSource.js"
 
 export interface Flow {
-  /** From there on `take` gives bytes. */
-  readonly seek: (offset: number) => Effect.Effect<void>
-  /** The next bytes, of which there have to be some: at most so many. */
-  readonly take: (most: number) => Effect.Effect<Uint8Array, PandaSourceError>
+  /**
+   * Takes the next bytes from there on, of which there have to be some, at most so many. What a request took before, and
+   * may go on to take when nobody waits for it any more, gives nothing from then on.
+   */
+  readonly open: (offset: number) => Effect.Effect<Take>
   /** The server has all that was taken, by its answer to the request that it went with. */
   readonly arrived: Effect.Effect<void>
   /** Reads no further ahead, so that the source can be read by another. */
@@ -27,6 +28,8 @@ const BUFFER = 1024 * 1024
 
 /** How many buffers there are, besides the one that is being read into: with what is read, and with what may be under way. */
 const BUFFERS = { read: 3, underWay: 4 }
+
+export type Take = (most: number) => Effect.Effect<Uint8Array, PandaSourceError>
 
 interface Part {
   readonly offset: number
@@ -51,6 +54,9 @@ export const make = (
     /** What is left of the part that was taken from last. */
     let rest: Part | undefined
     let reading: Reading | undefined
+    /** All that was taken has arrived, so that nobody else takes from what is read. */
+    let settled = true
+    let opened = 0
     /** The buffers of what was taken; where they get more, the oldest are left to who has them. */
     let used: Array<Uint8Array> = []
     /** Those of requests that broke off, which may send them yet. */
@@ -104,27 +110,33 @@ export const make = (
     })
 
     return {
-      seek: (offset) =>
-        Effect.suspend(() => {
+      open: (offset) =>
+        Effect.gen(function*() {
           used.forEach((buffer) => doubtful.add(buffer))
           used = []
-          if (offset === at) return Effect.void
+          const own = ++opened
+          if (!settled || offset !== at) yield* stop
           at = offset
-          return stop
-        }),
-      take: (most) =>
-        Effect.map(next, ({ buffer, bytes: all, offset }) => {
-          const bytes = all.subarray(0, most)
-          at = offset + bytes.byteLength
-          rest = all.byteLength > most ? { offset: at, bytes: all.subarray(most), buffer } : undefined
-          if (used.at(-1) !== buffer) used.push(buffer)
-          if (used.length > BUFFERS.underWay) used.shift()
-          return bytes
+          settled = false
+          return (most) =>
+            Effect.flatMap(
+              Effect.suspend(() => own === opened ? next : Effect.never),
+              ({ buffer, bytes: all, offset }) => {
+                if (own !== opened) return Effect.never
+                const bytes = all.subarray(0, most)
+                at = offset + bytes.byteLength
+                rest = all.byteLength > most ? { offset: at, bytes: all.subarray(most), buffer } : undefined
+                if (used.at(-1) !== buffer) used.push(buffer)
+                if (used.length > BUFFERS.underWay) used.shift()
+                return Effect.succeed(bytes)
+              }
+            )
         }),
       arrived: Effect.sync(() => {
         free.push(...used.filter((buffer) => buffer !== rest?.buffer && !doubtful.has(buffer)))
         free = free.slice(0, BUFFERS.underWay)
         used = []
+        settled = true
       }),
       stop
     }

@@ -108,8 +108,8 @@ export interface Options extends SessionOptions {
 }
 
 /**
- * Gives up after twelve failures without progress; waits for up to half a second at first, for up to 30 at last, of
- * which a random half may fall away.
+ * Gives up after fourteen failures without progress; waits for up to a tenth of a second at first, since most breaks are
+ * over at once, and for up to 30 seconds at last, of which a random half may fall away.
  *
  * @since 0.1.0
  * @category retrying

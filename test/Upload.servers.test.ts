@@ -305,7 +305,7 @@ describe("waiting", () => {
       const { events } = yield* succeed(Upload.start(sourceOf(2000), options))
       const waits = retriesOf(events).map(({ delay }) => Duration.toMillis(delay))
       assert.isAtLeast(waits.length, 6)
-      for (const [index, wait] of waits.slice(0, 6).entries()) assert.isAtLeast(wait, 250 * 2 ** index)
+      for (const [index, wait] of waits.slice(0, 6).entries()) assert.isAtLeast(wait, 50 * 2 ** index)
     }))
 
   scenario("a date is one on the server's clock", () =>

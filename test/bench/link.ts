@@ -19,23 +19,38 @@ interface Task {
 const { breaks = Infinity, port, rate, roundTrip } = JSON.parse(process.argv[2]!) as Task
 const queue = Math.max(rate * roundTrip / 1000, 64 * 1024)
 
+/** Runs what is put in, in its order and not before its time: timers of different lengths keep no order. */
+const delayed = () => {
+  const waiting: Array<readonly [at: number, run: () => void]> = []
+  const look = () => {
+    while (waiting.length > 0 && waiting[0]![0] <= performance.now()) waiting.shift()![1]()
+    if (waiting.length > 0) setTimeout(look, Math.max(1, waiting[0]![0] - performance.now()))
+  }
+  return (at: number, run: () => void) => {
+    waiting.push([at, run])
+    if (waiting.length === 1) setTimeout(look, Math.max(1, at - performance.now()))
+  }
+}
+
 /** Until then the link is busy, for all connections together. */
 let busy = 0
 let passed = 0
 
 const serve = (client: Socket) => {
   const server = connect({ port, host: "127.0.0.1", noDelay: true })
+  let ended = false
   const end = () => {
+    ended = true
     client.destroy()
     server.destroy()
   }
   for (const socket of [client, server]) {
     socket.setNoDelay(true)
     socket.on("error", end)
+    // What was on its way when somebody hung up arrives all the same.
+    socket.on("close", () => setTimeout(end, roundTrip))
   }
-  // What was on its way when somebody hung up arrives all the same.
-  client.on("close", () => setTimeout(end, roundTrip / 2))
-  server.on("close", () => setTimeout(end, roundTrip / 2))
+  const [leave, arrive, back] = [delayed(), delayed(), delayed()]
 
   // The handshake.
   let ready = performance.now() + roundTrip
@@ -44,22 +59,22 @@ const serve = (client: Socket) => {
     for (let at = 0; at < data.length; at += 16 * 1024) {
       const part = data.subarray(at, at + 16 * 1024)
       queued += part.length
-      const now = performance.now()
-      busy = Math.max(busy, now, ready) + part.length / rate * 1000
-      setTimeout(() => {
+      busy = Math.max(busy, performance.now(), ready) + part.length / rate * 1000
+      leave(busy, () => {
         queued -= part.length
+        if (ended) return
         passed += part.length
         if (passed >= breaks) {
           passed = 0
           end()
         } else if (queued < queue && client.isPaused()) client.resume()
-      }, busy - now)
-      setTimeout(() => server.write(part), busy - now + roundTrip / 2)
+      })
+      arrive(busy + roundTrip / 2, () => server.write(part))
     }
     ready = 0
     if (queued >= queue) client.pause()
   })
-  server.on("data", (data: Buffer) => setTimeout(() => client.write(data), roundTrip / 2))
+  server.on("data", (data: Buffer) => back(performance.now() + roundTrip / 2, () => client.write(data)))
 }
 
 const server = createServer(serve)

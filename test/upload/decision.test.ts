@@ -150,25 +150,33 @@ describe("how long a chunk is", () => {
     assert.deepStrictEqual(lengths(1001 * KIB), [1001 * KIB])
   })
 
-  it("stays where the server keeps what came of a chunk that broke, unless it goes on to break", () => {
+  it("stays where the server keeps what came of a chunk that broke, unless it always breaks", () => {
     const pace = { ...decision.paceOf(undefined), chunk: 8192 * KIB, under: 8192 * KIB, seen: true }
-    const once = brokenOff({ ...known, sent: 5000 * KIB, pace }, 4000 * KIB)
-    assert.strictEqual(once.pace.chunk, 8192 * KIB)
-    assert.strictEqual(brokenOff({ ...once, sent: 5000 * KIB }, 4000 * KIB).pace.chunk, 4096 * KIB)
-    assert.strictEqual(brokenOff({ ...known, sent: 5000 * KIB, pace }, 0).pace.chunk, 4096 * KIB)
+    const lengths = (kept: number, sent: number) => {
+      let now: decision.Known = { ...known, pace }
+      return Array.from({ length: 5 }, () => {
+        now = brokenOff(decision.sentTo(now, sent), kept)
+        return now.pace.chunk / KIB
+      })
+    }
+    // What arrived is there: a chunk of that length is one that comes through.
+    assert.deepStrictEqual(lengths(3000 * KIB, 5000 * KIB), [8192, 8192, 8192, 3000, 3000])
+    // Most of a chunk is lost; or little, but always.
+    assert.deepStrictEqual(lengths(0, 5000 * KIB).slice(0, 2), [4096, 2048])
+    assert.deepStrictEqual(lengths(0, 100 * KIB).slice(0, 3), [8192, 4096, 2048])
+    const once = brokenOff({ ...known, sent: 5000 * KIB, pace }, 3000 * KIB)
     const whole = { ...once, pace: decision.measured(once.pace, 8192 * KIB, 2) }
-    const again = brokenOff({ ...whole, sent: 5000 * KIB }, 4000 * KIB)
-    assert.strictEqual(again.pace.chunk, whole.pace.chunk)
+    assert.strictEqual(whole.pace.breaks, 0)
   })
 
   it.each([408, 504, 524])("is shorter after a %d, if that cost what was sent", (status) => {
     const pace = { ...decision.paceOf(undefined), chunk: 8192 * KIB, under: 8192 * KIB, seen: true }
     const meaning = decision.meaningOf({ status, headers: {}, text: "" })
     const policy = { onExpired: "fail" } as const
-    const cut = decision.next({ ...known, sent: 100, pace }, "Send", meaning, policy).known
+    const cut = decision.next({ ...known, sent: 5000 * KIB, pace }, "Send", meaning, policy).known
     const after = (offset: number) => decision.next(cut, "Probe", { _tag: "Progress", offset }, policy).known.pace.chunk
     assert.strictEqual(after(0), 4096 * KIB)
-    assert.strictEqual(after(50), 8192 * KIB)
+    assert.strictEqual(after(KIB), 8192 * KIB)
   })
 
   it("grows again after one that broke by chance", () => {

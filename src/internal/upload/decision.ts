@@ -400,7 +400,7 @@ const progressed = (
   }
   const after: Known = {
     ...known,
-    pace: asked === "Probe" ? settled(known.pace, offset > known.acknowledged) : known.pace,
+    pace: asked === "Probe" ? settled(known, offset) : known.pace,
     acknowledged: offset,
     sent: Math.max(known.sent, offset),
     perhaps: 0,
@@ -450,8 +450,9 @@ export interface Pace {
   readonly caution: { readonly most: number; readonly chunks: number; readonly left: number }
   /** A chunk broke off, and what came of it is not known yet. */
   readonly torn: boolean
-  /** Chunks in a row that broke off. */
+  /** Chunks in a row that broke off, and the most that the server kept of one of them. */
   readonly breaks: number
+  readonly kept: number
   /** Bytes a second, over the last seconds of sending; undefined before there is a measure. */
   readonly speed: number | undefined
   /** Seconds between the last byte of a request and its answer, at best; undefined before there is a measure. */
@@ -467,7 +468,7 @@ const CHUNK = { first: 8 * MIB, least: MIB / 16, seconds: 4 }
 const ROUND_TRIPS = 50
 
 /** How many times as long the next chunk is at most. */
-const GROWTH = 32
+const GROWTH = 64
 
 /** Of chunks that are in memory as a whole, and whose movement is not seen. */
 const UNSEEN = { first: MIB, most: 32 * MIB, growth: 4 }
@@ -502,6 +503,7 @@ export const paceOf = (fixed: number | undefined, longest: number = LONGEST): Pa
   caution: { most: Infinity, chunks: CAUTION.least / 2, left: 0 },
   torn: false,
   breaks: 0,
+  kept: 0,
   speed: undefined,
   roundTrip: undefined,
   patience: PATIENCE.least
@@ -547,6 +549,7 @@ export const measured = (pace: Pace, bytes: number, seconds: number, bandwidth =
     caution,
     torn: false,
     breaks: 0,
+    kept: 0,
     taken: Math.max(pace.taken, bytes),
     patience: PATIENCE.least
   }
@@ -585,16 +588,25 @@ const brokenOff = (known: Known, asked: Ask, timeout: boolean): Known => {
 }
 
 /**
- * After the probe that follows: what goes next is half as long, if it adapts, unless the server kept something of what
- * broke off, and it was the first. Of what is not seen nobody knows how far it came, and so how long is too long.
+ * After the probe that follows: what goes next is half as long, if it adapts, where the server has nothing of most of a
+ * chunk. Where it has what arrived, a break costs little, and only who always cuts off is given chunks as it takes them.
+ * Of what is not seen nobody knows how far it came, and so how long is too long.
  */
-const settled = (pace: Pace, kept: boolean): Pace => {
-  const whole = { ...pace, torn: false }
-  if (!pace.torn || pace.fixed !== undefined || (pace.seen && kept && pace.breaks < 2)) return whole
-  const chunk = Math.max(CHUNK.least, Math.floor(Math.min(pace.chunk, Math.max(pace.under, CHUNK.least)) / 2))
+const settled = ({ acknowledged, pace, sent }: Known, offset: number): Pace => {
+  const kept = Math.max(pace.kept, offset - acknowledged)
+  const whole = { ...pace, torn: false, kept }
+  if (!pace.torn || pace.fixed !== undefined) return whole
+  const chance = pace.seen &&
+    (kept > 0 ? pace.breaks < ALWAYS : pace.breaks < 2 && sent - acknowledged < pace.under / 2)
+  if (chance) return whole
+  const most = kept > 0 && pace.seen ? kept : Math.min(pace.chunk, Math.max(pace.under, CHUNK.least)) / 2
+  const chunk = Math.max(CHUNK.least, Math.floor(Math.min(most, pace.chunk)))
   const chunks = Math.min(pace.caution.chunks * 2, CAUTION.most)
   return { ...whole, chunk, caution: { most: chunk, chunks, left: chunks } }
 }
+
+/** Breaks in a row that are no chance. */
+const ALWAYS = 4
 
 /** Whether the chunk under way is longer than one that was taken, and not the shortest. */
 const mayBeShorter = ({ taken, under }: Pace): boolean => under > taken && under > CHUNK.least

@@ -119,9 +119,7 @@ const sendSlices = (cargo: Cargo): Sending =>
           const bytes = yield* waiting(take(offset, most))
           left -= bytes.byteLength
           // Before the server has the whole of it, and while what went before is on its way.
-          console.log("took", offset, bytes.byteLength, left)
           if (left === 0) yield* verify(cargo)
-          if (left === 0) console.log("verified")
           return bytes
         })
     }, {

@@ -802,17 +802,17 @@ describe("Upload", () => {
       }))
   })
 
-  it.effect("gives up after twelve failures, with waits up to half a minute, of which a random half falls away", () =>
+  it.effect("gives up after fourteen failures, with waits up to half a minute, of which a random half falls away", () =>
     Effect.gen(function*() {
       const waits = Schedule.run(Schedule.delays(Upload.defaultRetry), 0, Array.from({ length: 20 }, () => gone))
       const [most, least] = [
         yield* Effect.withRandom(waits, Random.fixed([1])),
         yield* Effect.withRandom(waits, Random.fixed([0]))
       ].map((waits) => Array.from(waits, Duration.toMillis))
-      const growing = [500, 1000, 2000, 4000, 8000, 16_000, 30_000, 30_000, 30_000, 30_000, 30_000, 30_000]
-      assert.deepStrictEqual(most!.slice(0, 12), growing)
-      assert.deepStrictEqual(least!.slice(0, 12), growing.map((millis) => millis / 2))
-      assert.lengthOf(most!, 13)
+      const growing = [100, 200, 400, 800, 1600, 3200, 6400, 12_800, 25_600, 30_000, 30_000, 30_000, 30_000, 30_000]
+      assert.deepStrictEqual(most!.slice(0, 14), growing)
+      assert.deepStrictEqual(least!.slice(0, 14), growing.map((millis) => millis / 2))
+      assert.lengthOf(most!, 15)
     }))
 
   describe("events", () => {

@@ -88,7 +88,7 @@ const send = async (course: Course, settings: Settings, ways: Ways, signal: Abor
   const length = decision.lengthAt(known, offset, Infinity)
   const end = offset + length
   if (end === file.size) await ways.verify()
-  course.known = decision.sending(known, length)
+  course.known = decision.sending(known, length, true)
   course.began = performance.now()
   const reply = await exchange({
     method: "PUT",

@@ -186,7 +186,7 @@ export const delayOf = (
 }
 
 /** How often failures in a row are waited for, and for how long, in milliseconds: twice as long each time. */
-export const BACKOFF = { times: 12, first: 500, most: 30_000 }
+export const BACKOFF = { times: 14, first: 100, most: 30_000 }
 
 /** Milliseconds in which bytes have to move, and those from the last of them to the answer. */
 export const TIMEOUT = { stall: 30_000, response: 300_000 }

@@ -184,7 +184,9 @@ const over = async <A>(
   )
   try {
     return await use(
-      await new Promise<string>((resolve) => process_.stdout.once("data", (text) => resolve(String(text).trim())))
+      await new Promise<string>((resolve) => {
+        process_.stdout.once("data", (text) => resolve(String(text).trim()))
+      })
     )
   } finally {
     process_.kill()

@@ -111,13 +111,13 @@ describe("how long a chunk is", () => {
     )
   )("leaves a link of %d MB/s idle for 2 % of the time, a round trip being %d s, within 30 seconds", (mb, trip) => {
     const speed = mb * 1e6
-    let now: decision.Known = { ...known, pace: decision.answered(decision.paceOf(undefined), trip) }
+    let pace = decision.answered(decision.paceOf(undefined), trip)
     const seconds: Array<number> = []
     for (let chunks = 0; chunks < 12; chunks++) {
-      const length = decision.lengthAt(now, 0, Infinity)
+      const length = decision.lengthAt({ ...known, pace }, 0, Infinity)
       seconds.push(length / speed)
       // To the answer, as it is measured.
-      now = { ...now, pace: decision.measured(decision.answered(now.pace, trip), length, length / speed + trip) }
+      pace = decision.measured(decision.answered(pace, trip), length, length / speed + trip)
     }
     const last = seconds.at(-1)!
     assert.isAtMost(last, 30)

@@ -7,7 +7,7 @@ import * as PandaClient from "effect-panda/PandaClient"
 import { Fault } from "effect-panda/PandaEmulator"
 import { PandaSourceError } from "effect-panda/PandaError"
 import * as Upload from "effect-panda/Upload"
-import * as UploadSource from "effect-panda/UploadSource"
+import type * as UploadSource from "effect-panda/UploadSource"
 import * as flow from "effect-panda/internal/upload/flow"
 import { inject, requests, scenario, sha256, sourceOf, succeed, theSession } from "../client/upload.js"
 

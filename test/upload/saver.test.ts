@@ -15,7 +15,7 @@ const stateAt = (acknowledged: number): UploadState => ({
 })
 
 /** Saves that end when they are told to. */
-const gated = Effect.gen(function*() {
+const gated = Effect.sync(() => {
   const saved: Array<number> = []
   const gates: Array<Deferred.Deferred<void>> = []
   const save = ({ acknowledged }: UploadState) =>

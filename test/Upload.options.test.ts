@@ -396,11 +396,12 @@ describe("chunkSize", () => {
   )
 
   for (const body of ["bytes", "stream"] as const) {
+    // Of a stream it is seen that hardly anything had gone: once, that may be chance.
     scenario(`is halved after a stall, if it adapts, as ${body}`, () =>
       Effect.gen(function*() {
         yield* inject({ route: "chunk", fault: Fault.stallReading({ after: 0 }), times: 2 })
         yield* succeed(Upload.start(sourceOf(2 * KIB * KIB), { body }))
-        assert.deepStrictEqual((yield* lengths).slice(0, 3), body === "bytes" ? [1024, 512, 256] : [2048, 1024, 512])
+        assert.deepStrictEqual((yield* lengths).slice(0, 3), body === "bytes" ? [1024, 512, 256] : [2048, 2048, 1024])
         yield* arrived(bytesOf(2 * KIB * KIB))
       }))
 
@@ -408,8 +409,8 @@ describe("chunkSize", () => {
       Effect.gen(function*() {
         yield* inject({ route: "chunk", fault: Fault.stallReading({ after: 0 }), times: 8 })
         yield* succeed(Upload.start(sourceOf(2 * KIB * KIB), { body }))
-        const all = [2048, 1024, 512, 256, 128, 64, 64, 64, 64]
-        assert.deepStrictEqual((yield* lengths).slice(0, 8), body === "bytes" ? all.slice(1) : all.slice(0, 8))
+        const all = [2048, 2048, 1024, 512, 256, 128, 64, 64, 64, 64]
+        assert.deepStrictEqual((yield* lengths).slice(0, 8), body === "bytes" ? all.slice(2) : all.slice(0, 8))
       }))
 
     scenario(`does not change if it is fixed, as ${body}`, () =>

@@ -245,16 +245,16 @@ describe("upload", () => {
     await sending.resume()
   })
 
-  it("gives up after twelve failures in a row, and goes on when it is started again", async () => {
+  it("gives up after fourteen failures in a row, and goes on when it is started again", async () => {
     const { inject, requests, sessions } = await start()
     await inject({ route: "chunk", fault: Fault.status(500), skip: 1, times: 1 })
-    await inject({ route: "probe", fault: Fault.status(500), skip: 1, times: 12 })
+    await inject({ route: "probe", fault: Fault.status(500), skip: 1, times: 14 })
     const sending = upload(fileOf(100), { authorize: AUTHORIZE, chunkSize: 60 })
     const failure = await failureOf(sending.start())
     assert.deepInclude(failure, { code: "ServerFailed", status: 500 })
     assert.strictEqual(sending.state, "failed")
     assert.strictEqual(sending.failure, failure)
-    assert.lengthOf(requests, 1 + 1 + 2 + 12)
+    assert.lengthOf(requests, 1 + 1 + 2 + 14)
     const video = await sending.start()
     assert.strictEqual(sending.failure, undefined)
     assert.deepInclude((await sessions())[0], { videoId: video.id, receivedTwice: 0 })

@@ -248,7 +248,7 @@ const changed = ({ settings: { operation }, source: { name } }: Cargo, descripti
   new PandaSourceError({ operation, reason: "Changed", file: name, description })
 
 /** Cheap enough to do with each chunk; the digest is compared once, on resuming. */
-export const verify = (cargo: Cargo): Effect.Effect<void, PandaSourceError> =>
+const verify = (cargo: Cargo): Effect.Effect<void, PandaSourceError> =>
   Effect.flatMap(cargo.handle.stat, ({ modified, size }) => {
     const { fingerprint } = cargo.state
     return size !== fingerprint.size

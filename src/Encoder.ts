@@ -27,7 +27,7 @@ import * as Values from "./internal/encoder/values.js"
 import { inLine } from "./internal/text/line.js"
 
 /**
- * What is known of a file. Names and units are Panda's (contract 6): durations are milliseconds, bitrates kbit/s, sizes
+ * What is known of a file. Names and units are Panda's: durations are milliseconds, bitrates kbit/s, sizes
  * bytes, and what does not apply is null.
  *
  * @since 0.2.0
@@ -70,7 +70,7 @@ export interface Job {
   readonly own?: boolean | undefined
   /** Where the files are put. It exists, and is empty. */
   readonly folder: string
-  /** The attributes of the profile (contract 10). */
+  /** The attributes of the profile. */
   readonly profile: Readonly<Record<string, unknown>>
   /** A picture, for a profile with `watermark_url`. */
   readonly watermark?: string | undefined
@@ -90,7 +90,7 @@ export interface Job {
 export interface Made {
   /** The main one comes first. */
   readonly files: ReadonlyArray<string>
-  /** Pictures of it: `_1.jpg`, `_2.jpg` and so on (contract 9). */
+  /** Pictures of it: `_1.jpg`, `_2.jpg` and so on. */
   readonly screenshots: ReadonlyArray<string>
   readonly facts: Facts
   /** What was run, and what it said. */
@@ -98,7 +98,7 @@ export interface Made {
 }
 
 /**
- * Nothing could be made. `error_class` and `error_message` are what Panda shows of it (contract 4): `CommandInvalid` if
+ * Nothing could be made. `error_class` and `error_message` are what Panda shows of it: `CommandInvalid` if
  * the profile asks for what cannot be done, `FormatNotRecognised` if the source is neither a video nor a sound,
  * `FileNotFound`, `HLSVariantsNotFound`, `EncodingError` for what else goes wrong with the source, and `UnexpectedError`
  * for what goes wrong with the machine.

@@ -737,7 +737,7 @@ export const layerServer = (options?: Options): Layer.Layer<PandaEmulator, never
 
 /**
  * A Panda of your own, on whichever port the given `HttpServer` listens to. Everything that it gets and makes is kept in
- * the folder, laid out by `path_format` (contract 9), and served from the port, with ranges: the urls of videos,
+ * the folder, laid out by `path_format`, and served from the port, with ranges: the urls of videos,
  * encodings and screenshots open and play. A `source_url` is really fetched, through the given `HttpClient`.
  *
  * What was answered is on the disk before: after a crash the emulator goes on with the same folder, with the sessions of

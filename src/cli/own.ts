@@ -46,6 +46,11 @@ export const encoder: Layer.Layer<Encoder.Encoder, Encoder.EncoderUnavailable> =
   Layer.provide(Encoder.layerFfmpeg({ concurrency: availableParallelism() }), NodeContext.layer)
 )
 
+/** Why nothing can be encoded here, if so. */
+export const withoutEncoder: Effect.Effect<string | undefined> = Effect.scoped(Layer.build(encoder)).pipe(
+  Effect.match({ onFailure: ({ message }) => message, onSuccess: () => undefined })
+)
+
 /** In the browser of whoever sits here. Where there is none, the address that was printed has to do. */
 export const browse = (url: string): Effect.Effect<void> =>
   Effect.sync(() => {

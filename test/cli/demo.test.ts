@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
+import { installed, probe } from "../ffmpeg.js"
 import { lines, type Options, root, run, sha256, temporary } from "./command.js"
 
 /** The first thing a newcomer runs. */
@@ -35,6 +36,12 @@ describe("npm start", { timeout: 120_000 }, () => {
       assert.include(out, `Sent      sha256 ${sha256(movie)}\nReceived  sha256 ${sha256(movie)}\n`)
       assert.include(err, "The hashes agree.")
       assert.notInclude(out + err, "upload/session")
+      // It ends with where the result can be watched, or what that takes.
+      if (!installed) assert.match(err, /^Nothing is really encoded: .*apt-get install ffmpeg.*$/m)
+      else {
+        const [, film] = /^Watch it: (.*\.mp4)$/.exec(lines(err).at(-1)!) ?? []
+        assert.deepInclude(probe(film!).streams[0], { codec_name: "h264", width: 640, height: 480 })
+      }
     }))
 
   it.scopedLive("goes on after Ctrl-C at the byte that the server has, by the command that it printed", () =>

@@ -22,6 +22,7 @@ import { connected, inEnvironment, stateFolder } from "../configuration.js"
 import { codes, Ended } from "../exit.js"
 import * as http from "../http.js"
 import * as local from "../local.js"
+import * as own from "../own.js"
 import { Output } from "../output.js"
 import * as store from "../store.js"
 import { inLine } from "../text.js"
@@ -76,10 +77,11 @@ export const demo = leaf({
   connects: true,
   options: {
     ...upload.options,
+    encode: flag("encode", "Really encode, where there is ffmpeg"),
     real: flag("real", "Go to Panda itself where the environment has credentials")
   },
   args: { files: Args.repeated(argument("FILE", "A file to upload")) },
-  run: ({ files, real, ...values }) =>
+  run: ({ encode, files, real, ...values }) =>
     Effect.gen(function*() {
       const output = yield* Output
       const inputs = yield* upload.inputs(files.length === 0 ? [sample()] : files)
@@ -110,6 +112,9 @@ export const demo = leaf({
       if (real && inEnvironment()) return yield* connected(job()).pipe(Effect.provide(states))
 
       const folder = `${values.state ?? stateFolder()}/demo`
+      const missing = encode ? yield* own.withoutEncoder : undefined
+      if (missing !== undefined) yield* output.note(`Nothing is really encoded: ${missing}`)
+      const encodes = encode && missing === undefined
       const spool = local.spool(`${folder}/received`)
       yield* Effect.gen(function*() {
         const { list } = yield* UploadStore.UploadStore
@@ -117,7 +122,9 @@ export const demo = leaf({
         const port = unfinished.length === 0 ? 0 : local.portIn(unfinished[0]!.state)
         yield* Effect.gen(function*() {
           const panda = yield* PandaEmulator.PandaEmulator
-          yield* Effect.forEach(unfinished, ({ state }) => local.restore(panda, spool, state))
+          // With an encoder it has a folder, and finds by itself what it had.
+          if (!encodes) yield* Effect.forEach(unfinished, ({ state }) => local.restore(panda, spool, state))
+          else if (unfinished.length === 0) yield* panda.reset
           yield* panda.inject({ route: "chunk", fault: Fault.delay("60 millis"), times: Infinity })
           yield* panda.inject({ route: "chunk", fault: Fault.resetDuring({ after: 0.5 }), skip: 2 })
           yield* panda.inject({ route: "chunk", fault: Fault.status(503), skip: 4 })
@@ -126,16 +133,37 @@ export const demo = leaf({
               const id = Redacted.value(state.id)
               return spool.name(sessions.findIndex((session) => session.id === id), id)
             })
-          yield* job(name)
+          yield* job(encodes ? undefined : name)
           yield* compare(inputs)
+          if (encodes) yield* watch(`${folder}/panda`)
           for (const { id } of yield* panda.sessions) spool.remove(id)
-        }).pipe(Effect.provide(emulated(spool, port)))
+        }).pipe(Effect.provide(emulated(
+          encodes
+            // A disk that cannot be written, or another demo, costs the resumption, not the upload.
+            ? Layer.catchAll(
+              own.layer(`${folder}/panda`, { hash: local.hash }, own.encoder),
+              () => own.layer(undefined, { hash: local.hash }, own.encoder)
+            )
+            : PandaEmulator.layerServer({ encodingTime: "4 seconds", hash: spool.hash }),
+          port
+        )))
       }).pipe(Effect.provide(UploadStore.layerFileSystem(`${folder}/uploads`)))
     })
 })
 
+/** Where the first of what was made is, which stays when the emulator ends. */
+const watch = (folder: string) =>
+  Effect.gen(function*() {
+    const output = yield* Output
+    const { cloudId, encodings } = yield* PandaEmulator.PandaEmulator
+    const files = (yield* encodings).flatMap(({ files }) => files as ReadonlyArray<string>)
+    const path = `${folder}/storage/${cloudId}/${files.find((file) => file.endsWith(".mp4")) ?? files[0] ?? ""}`
+    const { exists } = yield* FileSystem.FileSystem
+    if (files.length > 0 && (yield* exists(path))) yield* output.note(`Watch it: ${path}`)
+  })
+
 /** The emulator, and a client that talks to it. */
-const emulated = (spool: ReturnType<typeof local.spool>, port: number) => {
+const emulated = <E>(emulator: Layer.Layer<PandaEmulator.PandaEmulator, E, HttpServer.HttpServer>, port: number) => {
   const credentials = Layer.unwrapEffect(Effect.gen(function*() {
     const { accessKey, cloudId, secretKey } = yield* PandaEmulator.PandaEmulator
     const port = local.portOf(yield* HttpServer.HttpServer)
@@ -143,7 +171,7 @@ const emulated = (spool: ReturnType<typeof local.spool>, port: number) => {
   }))
   return PandaClient.layer.pipe(
     Layer.provide(credentials),
-    Layer.provideMerge(PandaEmulator.layerServer({ encodingTime: "4 seconds", hash: spool.hash })),
+    Layer.provideMerge(emulator),
     Layer.provide(local.server(port)),
     Layer.provide(http.layer)
   )

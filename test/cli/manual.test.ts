@@ -6,6 +6,7 @@ import { join } from "node:path"
 import { read } from "../../src/cli/commandLine.js"
 import { root as commands } from "../../src/cli/commands.js"
 import * as manual from "../../src/cli/manual.js"
+import { installed } from "../ffmpeg.js"
 import { bundled, emulator, person, root, run } from "./command.js"
 
 const leaves = manual.leaves([commands])
@@ -63,8 +64,15 @@ describe("README", { timeout: 120_000 }, () => {
       const { code, err } = yield* run([], {
         program: ["bash", "-euo", "pipefail", "-c", line.replace(/^npx /, "")],
         cwd: home,
-        env: { ...env, PATH: `${join(home, "bin")}:${process.env["PATH"]}` }
+        env: { ...env, PATH: `${join(home, "bin")}:${process.env["PATH"]}` },
+        signal: [/until it is interrupted/, "SIGINT"]
       })
+      if (line.includes(" emulator ")) {
+        // It goes on for as long as it is wanted.
+        if (installed) assert.strictEqual(code, 130, err)
+        else assert.include(err, "install ffmpeg")
+        return
+      }
       assert.strictEqual(code, 0, err)
       const panda = yield* PandaEmulator.PandaEmulator
       if (!line.includes(" sign ")) assert.isAbove((yield* panda.requests).length, 0)

@@ -26,11 +26,24 @@ export const shardingConfig = {
   entityMessagePollInterval: "2 seconds"
 } as const
 
+/** Beside the engine: how far all ingestions are, and their uploads, whose locks end 5 seconds after their process. */
+const tables = Layer.merge(Ingest.layerJournal(), SqlUploadStore.layer({ lease: "5 seconds" }))
+
 const embedded = (filename: string) =>
   ClusterWorkflowEngine.layer.pipe(
     Layer.provideMerge(SingleRunner.layer({ runnerStorage: "sql", shardingConfig })),
-    Layer.merge(Layer.mergeAll(Ingest.layerJournal(), SqlUploadStore.layer())),
+    Layer.merge(tables),
     Layer.provideMerge(file(filename))
+  )
+
+/** The engine's tables are made by the first who begins; who begins at the same moment fails, and begins again. */
+const together = <A, E, R>(engine: Layer.Layer<A, E, R>, times = 5): Layer.Layer<A, E, R> =>
+  Layer.catchAllCause(
+    engine,
+    (cause) =>
+      times > 0 && /already exists|duplicate key/.test(Cause.pretty(cause, { renderErrorCause: true }))
+        ? together(Layer.fresh(engine), times - 1)
+        : Layer.failCause(cause)
   )
 
 const distributed = (options: { readonly clientOnly: boolean }) =>
@@ -38,15 +51,14 @@ const distributed = (options: { readonly clientOnly: boolean }) =>
     const host = yield* Config.string("RUNNER_HOST").pipe(Config.withDefault("127.0.0.1"))
     const port = yield* Config.integer("RUNNER_PORT").pipe(Config.withDefault(34431))
     const runnerAddress = options.clientOnly ? Option.none() : Option.some(RunnerAddress.make(host, port))
+    const cluster = NodeClusterSocket.layer({
+      storage: "sql",
+      clientOnly: options.clientOnly,
+      shardingConfig: { ...shardingConfig, runnerAddress }
+    })
     return ClusterWorkflowEngine.layer.pipe(
-      Layer.provideMerge(
-        NodeClusterSocket.layer({
-          storage: "sql",
-          clientOnly: options.clientOnly,
-          shardingConfig: { ...shardingConfig, runnerAddress }
-        })
-      ),
-      Layer.merge(Layer.mergeAll(Ingest.layerJournal(), SqlUploadStore.layer())),
+      Layer.provideMerge(together(cluster)),
+      Layer.merge(tables),
       Layer.provideMerge(PgClient.layerConfig({ url: Config.redacted("DATABASE_URL") }))
     )
   }))

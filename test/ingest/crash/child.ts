@@ -1,49 +1,25 @@
-/** A process that ingests the files of a folder, on a database and against an emulator that are not its own. */
-import * as ClusterWorkflowEngine from "@effect/cluster/ClusterWorkflowEngine"
-import * as RunnerAddress from "@effect/cluster/RunnerAddress"
-import * as SingleRunner from "@effect/cluster/SingleRunner"
-import * as NodeClusterSocket from "@effect/platform-node/NodeClusterSocket"
+/** A process that ingests the files of a folder, deployed as the example is, against an emulator that is not its own. */
 import * as NodeContext from "@effect/platform-node/NodeContext"
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
-import * as PgClient from "@effect/sql-pg/PgClient"
-import * as SqliteClient from "@effect/sql-sqlite-node/SqliteClient"
-import { Effect, Layer, Option, Redacted, Schedule } from "effect"
+import { Effect, Layer, Redacted, Schedule, Stream } from "effect"
 import { Credentials, PandaClient } from "effect-panda"
 import * as Ingest from "effect-panda/Ingest"
-import * as SqlUploadStore from "effect-panda/SqlUploadStore"
 import { appendFileSync, readdirSync, renameSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
-import { shardingConfig } from "../../../examples/ingest/engine.js"
+import * as Engine from "../../../examples/ingest/engine.js"
 
 export interface Task {
+  /** The emulator's. */
   readonly port: number
   readonly folder: string
   readonly chunkSize: number
-  readonly database: { readonly filename: string } | { readonly url: string; readonly runnerPort: number }
+  readonly uploads: number
+  /** Of SQLite; where DATABASE_URL is set that is taken. */
+  readonly filename: string
 }
 
-const { chunkSize, database, folder, port } = JSON.parse(process.argv[2]!) as Task
-
-const Tables = Layer.merge(Ingest.layerJournal(), SqlUploadStore.layer({ lease: "5 seconds" }))
-
-const Engine = "filename" in database
-  ? ClusterWorkflowEngine.layer.pipe(
-    Layer.provideMerge(SingleRunner.layer({ runnerStorage: "sql", shardingConfig })),
-    Layer.merge(Tables),
-    Layer.provide(SqliteClient.layer({ filename: database.filename }))
-  )
-  : ClusterWorkflowEngine.layer.pipe(
-    Layer.provideMerge(NodeClusterSocket.layer({
-      storage: "sql",
-      shardingConfig: {
-        ...shardingConfig,
-        runnerAddress: Option.some(RunnerAddress.make("127.0.0.1", database.runnerPort))
-      }
-    })),
-    Layer.merge(Tables),
-    Layer.provide(PgClient.layer({ url: Redacted.make(database.url) }))
-  )
+const { chunkSize, filename, folder, port, uploads } = JSON.parse(process.argv[2]!) as Task
 
 const Panda = PandaClient.layer.pipe(
   Layer.provide(Credentials.layer({
@@ -68,22 +44,33 @@ const deliver = (result: Ingest.Result, key: string) =>
 const often = Schedule.exponential("500 millis").pipe(Schedule.union(Schedule.spaced("2 seconds")))
 
 const Ingestions = Ingest.layer({
-  uploads: 3,
+  uploads,
   deliver,
+  onEvent: ({ _tag }, id) =>
+    Effect.sync(() => appendFileSync(join(folder, ".events"), `${Date.now()} ${process.pid} ${id} ${_tag}\n`)),
   retry: often,
   upload: { chunkSize },
   encoding: { schedule: Schedule.spaced("1 second") },
   liveness: { every: "10 seconds", after: "1 minute" }
 })
 
+const sources = readdirSync(folder).filter((name) => name.endsWith(".mp4"))
+
 Effect.forEach(
-  readdirSync(folder).filter((name) => name.endsWith(".mp4")),
+  sources,
   (source) => Effect.retry(Ingest.submit({ source, profiles: ["h264"] }), Schedule.spaced("1 second")),
   { concurrency: 4, discard: true }
 ).pipe(
+  Effect.zipRight(
+    Stream.runCount(Ingest.all({ status: "Done" })).pipe(
+      Effect.orElseSucceed(() => 0),
+      Effect.repeat({ schedule: Schedule.spaced("1 second"), until: (done) => done === sources.length })
+    )
+  ),
+  Effect.tap(() => Effect.sync(() => writeFileSync(join(folder, ".settled"), ""))),
   Effect.zipRight(Effect.never),
   Effect.provide(Ingestions.pipe(
-    Layer.provideMerge(Layer.mergeAll(Engine, Ingest.Sources.layerFileSystem(folder))),
+    Layer.provideMerge(Layer.mergeAll(Engine.layer(filename), Ingest.Sources.layerFileSystem(folder))),
     Layer.provideMerge(Layer.merge(Panda, NodeContext.layer))
   )),
   NodeRuntime.runMain

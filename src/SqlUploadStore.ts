@@ -47,12 +47,13 @@ export const makeRecords = (
     const sql = (yield* SqlClient.SqlClient).withoutTransforms()
     const now = yield* tables.now(sql, "SqlUploadStore")
     const table = sql(name)
-    const run = <A>(statement: Effect.Effect<A, SqlError>) =>
+    const quietly = <A>(statement: Effect.Effect<A, SqlError>) =>
       Effect.mapError(Effect.withTracerEnabled(statement, false), told)
+    const run = <A>(statement: Effect.Effect<A, SqlError>) => quietly(tables.throughRestart(statement))
     const did = (statement: Effect.Effect<ReadonlyArray<object>, SqlError>) =>
       Effect.map(run(statement), Arr.isNonEmptyReadonlyArray)
 
-    yield* run(tables.make(
+    yield* quietly(tables.make(
       sql,
       sql`${table}`,
       ["id", "state", "note", "owner", "beat", "lease", "heard", "wish", "wished"],

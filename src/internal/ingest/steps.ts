@@ -33,6 +33,7 @@ import { delays, once, trying, wait } from "./durable.js"
 import type { Journal } from "./journal.js"
 import {
   cancelled,
+  type Execution,
   failed,
   type IngestError,
   type PandaIngestFailed,
@@ -184,10 +185,24 @@ export const make = <E, R>(
         payload: text
       })
 
+      /** The video, if it is there already; of an earlier attempt only if it is one. */
+      const uploaded = (execution: Option.Option<typeof Execution.Type>) =>
+        Option.match(Option.flatMap(execution, ({ video }) => Option.fromNullable(video)), {
+          onNone: () => Effect.succeedNone,
+          onSome: (video) =>
+            attempt === 1 ? Effect.succeedSome(video) : Videos.find(video).pipe(
+              Effect.map((found) => Videos.isFail(found) ? Option.none() : Option.some(video)),
+              Effect.catchTag("PandaNotFound", () => Effect.succeedNone)
+            )
+        })
+
       const resumable = (file: UploadSource.UploadSource) =>
         Effect.gen(function*() {
           const store = yield* UploadStore.UploadStore
           const lock = yield* store.lock(id, file.name)
+          // Another may have come to its end while this process waited, or stood still.
+          const there = yield* Effect.flatMap(insist(journal.get(id)), uploaded)
+          if (Option.isSome(there)) return there.value
           const state = yield* store.get(id)
           const loss = yield* Deferred.make<never, PandaUploadLocked>()
           const lose = (error: PandaUploadLocked) => Effect.asVoid(Deferred.fail(loss, error))
@@ -250,13 +265,6 @@ export const make = <E, R>(
           ({ id }) => id
         )
 
-      /** Whether a video of an earlier attempt is still there, and is one. */
-      const isUsable = (video: string) =>
-        Videos.find(video).pipe(
-          Effect.map((found) => !Videos.isFail(found)),
-          Effect.catchTag("PandaNotFound", () => Effect.succeed(false))
-        )
-
       const transfer = Effect.gen(function*() {
         const sources = yield* Sources
         const file = yield* sources.resolve(source, { name: payload.name })
@@ -295,8 +303,8 @@ export const make = <E, R>(
         const store = yield* UploadStore.UploadStore
         // Who runs the workflow without `submit` has not written it down.
         const { execution } = yield* insist(journal.add(id, payload))
-        const known = execution.video
-        if (known === undefined || (attempt > 1 && !(yield* isUsable(known)))) {
+        const known = yield* uploaded(Option.some(execution))
+        if (Option.isNone(known)) {
           yield* note({ _tag: "Queued" })
           yield* Metric.increment(begun)
           const video = yield* permits.withPermits(1)(timed("upload")(transfer))
@@ -306,7 +314,7 @@ export const make = <E, R>(
         // Who died after the upload was done has left its lock too.
         yield* Effect.ignore(store.lock(id, source))
         yield* store.remove(id)
-        return known
+        return known.value
       }).pipe(
         Effect.scoped,
         Effect.raceFirst(Effect.zipRight(toEnd, cancelled(source))),

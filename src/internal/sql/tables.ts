@@ -3,6 +3,7 @@ import type * as SqlClient from "@effect/sql/SqlClient"
 import { SqlError } from "@effect/sql/SqlError"
 import type { Fragment } from "@effect/sql/Statement"
 import * as Effect from "effect/Effect"
+import * as Schedule from "effect/Schedule"
 import { excerpt } from "../text/excerpt.js"
 
 /** What the database's client says: neither statements nor values. */
@@ -12,6 +13,22 @@ export const said = ({ cause, message }: SqlError): string => {
   const text = cause instanceof Error ? cause.message || tried?.message : undefined
   return excerpt(text || message || "it does not say why")
 }
+
+/** Whether the connection is what failed, and not the statement: by PostgreSQL's classes of errors, or Node's. */
+const isAway = ({ cause }: SqlError): boolean =>
+  cause instanceof Error &&
+  (("code" in cause && /^(08|57P|ECONN|EPIPE)/.test(String(cause.code))) ||
+    /connection (terminated|ended|error)/i.test(cause.message))
+
+/**
+ * A database that is started anew takes its connections with it, and is back in a moment: the statement is made again
+ * for some seconds, which has to do no harm to one that has been made already.
+ */
+export const throughRestart = <A>(statement: Effect.Effect<A, SqlError>): Effect.Effect<A, SqlError> =>
+  Effect.retry(statement, {
+    schedule: Schedule.intersect(Schedule.spaced("200 millis"), Schedule.recurs(15)),
+    while: isAway
+  })
 
 /** The database's own clock, as an expression: whole milliseconds. It also moves within a transaction. */
 export const now = (sql: SqlClient.SqlClient, who: string): Effect.Effect<Fragment, SqlError> =>

@@ -84,7 +84,10 @@ export interface Options extends SessionOptions {
    * next. As `bytes`, for the whole exchange, beyond four times what the chunk needs at the measured speed, and twice as much after each that did not make it.
    */
   readonly stallTimeout?: Duration.DurationInput | undefined
-  /** As `stream`, how long the answer may take once the last slice has gone; 5 minutes by default. */
+  /**
+   * As `stream`, how long the answer may take once the last slice of the file has gone; 5 minutes by default. To other
+   * chunks it comes within the `stallTimeout` and four times what they need, or the server is asked.
+   */
   readonly responseTimeout?: Duration.DurationInput | undefined
   /** Bytes a second that the upload may take at most; all files of `many` share it. */
   readonly bandwidth?: number | undefined

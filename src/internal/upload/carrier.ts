@@ -89,7 +89,7 @@ export const send = (cargo: Cargo): Sending =>
 
 const sendSlices = (cargo: Cargo): Sending =>
   Effect.gen(function*() {
-    const { reader, settings: { bandwidth, responseTimeout, stallTimeout }, source } = cargo
+    const { reader, settings: { bandwidth, stallTimeout }, source } = cargo
     const { size } = cargo.known
     const offset = decision.offsetOf(cargo.known)
     const { length, take } = yield* source._tag === "OnePass" ? kept(cargo, offset) : flowing(cargo, offset)
@@ -124,7 +124,7 @@ const sendSlices = (cargo: Cargo): Sending =>
         })
     }, {
       stallTimeout,
-      responseTimeout,
+      responseTimeout: answerTime(cargo, length, end),
       sliceSize: sliceSize(cargo),
       onSlice: (count, end) =>
         Effect.gen(function*() {
@@ -194,6 +194,15 @@ const teller = (cargo: Cargo) => {
       return end > known.acknowledged ? progress(cargo) : Effect.void
     })
 }
+
+/** Of the whole file the server may have something to make; else it answers in the time that somebody on the way needs. */
+const answerTime = ({ known, settings: { responseTimeout, stallTimeout } }: Cargo, length: number, end: number) =>
+  end === known.size
+    ? responseTimeout
+    : Duration.min(
+      responseTimeout,
+      Duration.sum(stallTimeout, Duration.seconds(decision.secondsFor(known.pace, length)))
+    )
 
 /** Where the bandwidth is limited, no more than may go at once. */
 const sliceSize = ({ known: { pace }, settings: { bandwidth, stallTimeout } }: Cargo): number | undefined => {

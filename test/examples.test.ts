@@ -198,13 +198,15 @@ describe.concurrent("examples", () => {
       const panda = yield* PandaEmulator.PandaEmulator
       const fs = yield* FileSystem.FileSystem
       const folder = yield* withMovie
-      yield* panda.inject({ route: "chunk", skip: 1, fault: Fault.stall })
+      yield* panda.inject({ route: "chunk", fault: Fault.accept({ bytes: 1024 * 1024 }) })
+      yield* panda.inject({ route: "chunk", fault: Fault.stallReading({ after: 500_000 }) })
       const first = yield* Command.start(yield* command("resume", folder))
-      yield* panda.requests.pipe(
+      yield* fs.readFileString(`${folder}/movie.mp4.upload.json`).pipe(
+        Effect.orElseSucceed(() => ""),
+        // It is saved while the next chunk goes.
         Effect.repeat({
           schedule: Schedule.spaced("20 millis"),
-          until: (requests) =>
-            requests.filter(({ bodyLength, route }) => route === "chunk" && bodyLength > 0).length > 1
+          until: (state) => state.includes(`"acknowledged":${1024 * 1024}`)
         })
       )
       yield* first.kill("SIGKILL")
@@ -227,7 +229,8 @@ describe.concurrent("examples", () => {
       const panda = yield* PandaEmulator.PandaEmulator
       const fs = yield* FileSystem.FileSystem
       const folder = yield* withMovie
-      yield* panda.inject({ route: "chunk", skip: 1, fault: Fault.status(400) })
+      yield* panda.inject({ route: "chunk", fault: Fault.accept({ bytes: 1024 * 1024 }) })
+      yield* panda.inject({ route: "chunk", fault: Fault.status(400) })
       const first = yield* Effect.flip(run("start-or-resume", { folder }))
       assert.match(String(first), /PandaUploadRejected/)
 

@@ -83,6 +83,7 @@ describe("httpApp", () => {
     ["no name", 400, { body: payload({ filesize: 1 }) }],
     ["an empty name", 400, { body: payload({ filename: "", filesize: 1 }) }],
     ["a name that is an object", 400, { body: payload({ filename: {}, filesize: 1 }) }],
+    ["a name that is no text", 400, { body: payload({ filename: "\ud800.mp4", filesize: 1 }) }],
     ["a name without an end", 400, { body: payload({ filename: "a".repeat(1025), filesize: 1 }) }],
     ...[0, -1, 1.5, 1e300, "", "1e3", null, [1]].map((filesize) =>
       [`${JSON.stringify(filesize)} bytes`, 400, { body: payload({ filename: "a.mp4", filesize }) }] as const
@@ -96,6 +97,11 @@ describe("httpApp", () => {
     ["a page of another site", 403, { headers: { ...FORM, origin: "http://evil.example" } }],
     ["a page of a site that is called so", 403, { headers: { ...FORM, origin: "http://site.example.evil.example" } }],
     ["a page of nowhere", 403, { headers: { ...FORM, origin: "null" } }],
+    ["a page of nowhere, of a host of no name", 403, { headers: { ...FORM, origin: "data:,", host: "" } }],
+    ["a page at another port", 403, { headers: { ...FORM, origin: "http://site.example:8080" } }],
+    ["a page at the other scheme's port", 403, {
+      headers: { ...FORM, origin: "http://site.example", host: "site.example:443" }
+    }],
     ["a page of another site, without its name", 403, { headers: { ...FORM, "sec-fetch-site": "cross-site" } }]
   ]
   it.effect.each(refused)(
@@ -117,6 +123,8 @@ describe("httpApp", () => {
       const app = Authorize.httpApp({ decide: h264, origins: ["https://app.example"] })
       const own = yield* ask(app, { headers: { ...FORM, origin: "https://site.example" } })
       assert.deepStrictEqual([own.status, own.headers.get("access-control-allow-origin")], [200, null])
+      const port = yield* ask(app, { headers: { ...FORM, origin: "https://site.example", host: "site.example:443" } })
+      assert.strictEqual(port.status, 200)
       const other = { ...FORM, origin: "https://app.example" }
       const listed = yield* ask(app, { headers: other })
       assert.deepStrictEqual(

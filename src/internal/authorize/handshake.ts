@@ -25,7 +25,7 @@ export const read = (form: string): Either.Either<File, string> => {
   if (fileurl !== undefined && filename === undefined) {
     return Either.left("this is for files: a video at an address is created with Videos.create")
   }
-  if (typeof filename !== "string" || filename === "" || filename.length > LONGEST_NAME) {
+  if (typeof filename !== "string" || filename === "" || filename.length > LONGEST_NAME || !filename.isWellFormed()) {
     return Either.left("filename is no name: tell that of the file")
   }
   const size = typeof filesize === "string" && /^\d{1,15}$/.test(filesize) ? Number(filesize) : filesize

@@ -7,6 +7,14 @@ export interface Judged {
   readonly headers: Readonly<Record<string, string>>
 }
 
+/** A `Host` may name the port that the scheme has anyway, an `Origin` never does. */
+const isOwn = (origin: string, host: string): boolean => {
+  if (!/^https?:\/\//i.test(origin) || !URL.canParse(origin)) return false
+  const page = new URL(origin)
+  const own = `${page.protocol}//${host}`
+  return URL.canParse(own) && new URL(own).host === page.host
+}
+
 /**
  * Pages of the server's own host, those of the listed origins, and programs, which send no cookie that is not theirs.
  * A scheme is not compared: in front of a server there is often something that ends TLS.
@@ -20,7 +28,7 @@ export const judge = (
     const site = headers["sec-fetch-site"] ?? "none"
     return { admitted: ["none", "same-origin"].includes(site), headers: {} }
   }
-  if (URL.canParse(origin) && new URL(origin).host === headers["host"]?.toLowerCase()) {
+  if (isOwn(origin, headers["host"] ?? "")) {
     return { admitted: true, headers: {} }
   }
   return origins.includes(origin)

@@ -899,10 +899,13 @@ describe("queue", () => {
     const [byHand, other] = all.add(files(3))
     await when(byHand!, "progress")
     byHand!.pause()
+    assert.isFalse(all.paused)
     all.pause()
+    assert.isTrue(all.paused)
     assert.isFalse(all.uploads.some(({ state }) => !["paused", "ready"].includes(state)))
     const over = idle(all)
     all.resume()
+    assert.isFalse(all.paused)
     await over
     assert.deepStrictEqual(all.uploads.map(({ state }) => state), ["paused", "done", "done"])
     await byHand!.resume()

@@ -162,6 +162,8 @@ export interface QueueOptions extends Options {
 export interface Queue extends TypedTarget<QueueEvents> {
   /** In the order in which they were added. */
   readonly uploads: ReadonlyArray<Upload>
+  /** Whether it begins nothing by itself: after `pause`, and with `autoStart: false` until `start`. */
+  readonly paused: boolean
   readonly progress: QueueProgress
   /** Adds files, with options for these. One that cannot be uploaded is added too, and fails. */
   readonly add: (files: Iterable<Blob>, options?: Partial<Options>) => ReadonlyArray<Upload>

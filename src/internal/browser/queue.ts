@@ -34,6 +34,10 @@ class FileQueue extends Teller<QueueEvents> implements Queue {
     return this.#uploads
   }
 
+  get paused() {
+    return this.#paused
+  }
+
   get progress(): QueueProgress {
     const all = this.#uploads.filter(({ state }) => state !== "aborted")
     const sum = (of: (upload: Upload) => number) => all.reduce((sum, upload) => sum + of(upload), 0)

@@ -1,5 +1,5 @@
 /** The element: what it is made of, what it tells, and what the form around it has of it. */
-import type { Options, Queue, QueueEvents, QueueOptions, Upload } from "../browser/model.js"
+import type { Options, Queue, QueueEvents, QueueOptions, State, Upload } from "../browser/model.js"
 import * as queues from "../browser/queue.js"
 import { make, Row } from "./row.js"
 import { css } from "./styles.js"
@@ -21,6 +21,15 @@ const styles = (): CSSStyleSheet => {
 /** States of which somebody who does not see the list wants to know. */
 const TOLD = new Set(["waiting", "offline", "paused", "done", "failed"])
 
+/** What was set before the element was one: by a framework, or by a script that came first. It would hide the element's own. */
+const early = <A>(element: object, name: string): A | undefined => {
+  const value: A | undefined = Object.getOwnPropertyDescriptor(element, name)?.value
+  Reflect.deleteProperty(element, name)
+  return value
+}
+
+const ENDED: ReadonlySet<State> = new Set(["done", "failed", "aborted", "paused"])
+
 export class PandaUpload extends Base {
   static readonly formAssociated = true
   static readonly observedAttributes = ["multiple", "accept", "label", "required", "disabled", "name"]
@@ -29,7 +38,7 @@ export class PandaUpload extends Base {
    * What cannot be said in an attribute, such as `headers` and an `authorize` that is a function. Goes before the
    * attributes, and counts from the next file on.
    */
-  options: Partial<Options> = {}
+  options: Partial<Options> = early(this, "options") ?? {}
 
   readonly #internals = this.attachInternals()
   readonly #input = document.createElement("input")
@@ -41,10 +50,10 @@ export class PandaUpload extends Base {
   readonly #said = make("div", "said")
   #rows: ReadonlyArray<Row> = []
   #queue: Queue | undefined
-  #words = english
+  #words: Words = { ...english, ...early<Partial<Words>>(this, "words") }
   #disabled = false
-  /** It was taken out of the page while something went. */
-  #left = false
+  /** Goes on with what went when it was taken out of the page. */
+  #goOn: (() => void) | undefined
 
   constructor() {
     super()
@@ -135,18 +144,25 @@ export class PandaUpload extends Base {
 
   connectedCallback(): void {
     addEventListener("beforeunload", this.#leave)
-    if (!this.#left) return
-    this.#left = false
-    this.#queue?.resume()
+    this.#goOn?.()
+    this.#goOn = undefined
   }
 
   disconnectedCallback(): void {
     removeEventListener("beforeunload", this.#leave)
     // Not where it is only moved.
     queueMicrotask(() => {
-      if (this.isConnected || !this.#busy) return
-      this.#left = true
-      this.#queue?.pause()
+      if (this.isConnected || this.#goOn !== undefined || !this.#busy) return
+      const { queue } = this
+      // Of a queue that begins nothing, what goes was started by hand, and nothing else is to go later.
+      const byHand = queue.paused
+        ? queue.uploads.filter(({ state }) => state !== "ready" && !ENDED.has(state))
+        : undefined
+      queue.pause()
+      this.#goOn = () => {
+        if (byHand === undefined) queue.resume()
+        else for (const upload of byHand) void upload.resume()
+      }
     })
   }
 
@@ -167,7 +183,7 @@ export class PandaUpload extends Base {
   readonly #ids = new Map<Upload, string>()
 
   get #busy(): boolean {
-    return this.#rows.some(({ upload: { state } }) => !["done", "failed", "aborted", "paused"].includes(state))
+    return this.#rows.some(({ upload: { state } }) => !ENDED.has(state))
   }
 
   #leave = (event: BeforeUnloadEvent): void => {
@@ -247,7 +263,7 @@ export class PandaUpload extends Base {
   }
 
   #say(row: Row): void {
-    this.#said.textContent = this.#words.said(row.upload.name, row.said(this.#words))
+    this.#said.textContent = this.#words.said(row.name, row.said(this.#words))
   }
 
   #is(state: string, is: boolean): void {

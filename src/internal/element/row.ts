@@ -41,9 +41,14 @@ const icon = (name: keyof typeof ICONS): SVGElement => {
 /** What no second try cures. */
 const FINAL: ReadonlySet<Code> = new Set(["Empty", "FileTooLarge", "WrongType"])
 
+/** Signs that turn the direction of what follows: with them a name could have a sentence read backwards, or hide its ending. */
+const TURNS = /[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g
+
 export class Row {
   readonly element = make("li", "file", { tabIndex: -1 })
   readonly upload: Upload
+  /** The file's, as it is shown. */
+  readonly name: string
   /** Pauses, resumes or tries again, whichever there is to do. */
   readonly #action = make("button", "action", { type: "button" })
   readonly remove = make("button", "remove", { type: "button" })
@@ -53,8 +58,9 @@ export class Row {
 
   constructor(upload: Upload) {
     this.upload = upload
+    this.name = upload.name.replace(TURNS, "")
     // What others call their files is text.
-    const name = make("span", "name", { textContent: upload.name, dir: "auto" })
+    const name = make("span", "name", { textContent: this.name, dir: "auto" })
     this.remove.append(icon("remove"))
     const actions = make("span", "actions")
     actions.append(this.#action, this.remove)
@@ -85,12 +91,13 @@ export class Row {
   said(words: Words): string {
     const { failure, state } = this.upload
     return state === "failed" && failure !== undefined
-      ? failureIn(words, failure.code, failure.details)
+      ? failureIn(words, failure.code, { ...failure.details, name: this.name })
       : words.state[state]
   }
 
   update(words: Words, disabled: boolean): void {
-    const { name, progress: { eta, sent, size }, state } = this.upload
+    const { name } = this
+    const { progress: { eta, sent, size }, state } = this.upload
     const does = this.#does
     this.element.dataset["state"] = state
     this.element.setAttribute("part", `file ${state}`)

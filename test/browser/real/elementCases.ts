@@ -224,6 +224,60 @@ export const show = (name: browsers.Name, which = /./) => {
       }))
 
     shows(
+      "stops while it is out of the page, and then goes on with what went and with nothing else",
+      ({ at, emulator }) =>
+        Effect.gen(function*() {
+          yield* page(() => at.evaluate(() => document.querySelector("panda-upload")!.setAttribute("manual", "")))
+          yield* page(() => at.evaluate(() => window.drop({ "a.mp4": 1000, "b.mp4": 1001 })))
+          yield* states(at, "ready", "ready")
+          yield* emulator.inject({ route: "chunk", fault: Fault.stall })
+          yield* page(() => at.evaluate(() => void document.querySelector("panda-upload")!.queue.uploads[0]!.start()))
+          yield* stalled(emulator)
+          const left = yield* page(() =>
+            at.evaluate(async () => {
+              const element = document.querySelector("panda-upload")!
+              const place = element.parentElement!
+              // Twice in one breath, and then to stay away.
+              element.remove()
+              place.append(element)
+              element.remove()
+              await Promise.resolve()
+              const { uploads } = element.queue
+              const states = uploads.map(({ state }) => state)
+              place.append(element)
+              return states
+            })
+          )
+          assert.deepStrictEqual(left, ["paused", "ready"])
+          yield* states(at, "done", "ready")
+          assert.deepStrictEqual((yield* emulator.sessions).map(({ name }) => name), ["a.mp4"])
+          yield* page(() => at.evaluate(() => document.querySelector("panda-upload")!.queue.start()))
+          yield* states(at, "done", "done")
+        })
+    )
+
+    shows(
+      "has what was set before it was an element, and shows a name in the order of its letters",
+      ({ at }) =>
+        Effect.gen(function*() {
+          const shown = yield* page(() =>
+            at.evaluate(() => {
+              // Of a document without a window, elements become what they are when they come into one.
+              const element = document.implementation.createHTMLDocument().createElement("panda-upload")
+              Object.assign(element, { options: { maxSize: 3 }, words: { choose: "Wählen" } })
+              document.querySelector("fieldset")!.append(element)
+              element.add([new File(["four"], "\u202Egpj.4pm", { type: "video/mp4" })])
+              const { shadowRoot } = element
+              const text = (part: string) => shadowRoot!.querySelector(`.${part}`)!.textContent
+              return [text("choose"), text("name"), text("status"), text("said")]
+            })
+          )
+          const why = "gpj.4pm is too large, 3 bytes are the most: choose a smaller file"
+          assert.deepStrictEqual(shown, ["Wählen", "gpj.4pm", why, `gpj.4pm: ${why}`])
+        })
+    )
+
+    shows(
       "takes one file where there may be one, the last that was chosen",
       ({ at, emulator }) =>
         Effect.gen(function*() {

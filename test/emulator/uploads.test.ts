@@ -428,7 +428,9 @@ describe("upload sessions", () => {
       assert.notInclude(shown, location)
       assert.notInclude(shown, "/upload/session?")
       assert.notInclude(shown + inspect(emulator, { depth: 9 }), Redacted.value(emulator.secretKey))
-      assert.notInclude(shown, "signature")
+      // The word may be there, for how the request was let in.
+      assert.match(shown, /mode: 'signature'/)
+      assert.notMatch(shown.replaceAll("mode: 'signature'", ""), /signature|[\w+/]{43}=/)
     })
   )
 

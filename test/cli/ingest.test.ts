@@ -106,12 +106,12 @@ describe("ingest", { timeout: 120_000 }, () => {
       const panda = yield* PandaEmulator.PandaEmulator
       const { file, run } = yield* person
       const hash = file("in/movie.mp4")
-      yield* panda.inject({ route: "chunk", fault: Fault.status(503), skip: 3, times: 13 })
+      yield* panda.inject({ route: "chunk", fault: Fault.status(503), skip: 3, times: 15 })
       const program = [process.execPath, "--import", join(import.meta.dirname, "fast.mjs"), bundled()]
       const command = ["ingest", "in", "--chunk-size", "100K"]
       const first = yield* run(command, { program })
       assert.strictEqual(first.code, 5, first.err)
-      assert.match(first.err, /^in\/movie\.mp4: Failed: upload: .*gave up after 13 failures/m)
+      assert.match(first.err, /^in\/movie\.mp4: Failed: upload: .*gave up after 15 failures/m)
       assert.match(first.err, /^To go on: effect-panda ingest in --chunk-size 100K$/m)
       const second = yield* run(command)
       assert.strictEqual(second.code, 0, second.err)

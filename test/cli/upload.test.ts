@@ -161,12 +161,12 @@ describe("upload", { timeout: 120_000 }, () => {
       const panda = yield* PandaEmulator.PandaEmulator
       const { file, run } = yield* person
       const hash = file("movie.mp4")
-      yield* panda.inject({ route: "chunk", fault: Fault.status(503), skip: 3, times: 13 })
+      yield* panda.inject({ route: "chunk", fault: Fault.status(503), skip: 3, times: 15 })
       const program = [process.execPath, "--import", join(import.meta.dirname, "fast.mjs"), bundled()]
       const command = ["upload", "movie.mp4", "--chunk-size", "100K"]
       const first = yield* run([...command, "--json"], { program })
       assert.strictEqual(first.code, 5, first.err)
-      assert.match(first.err, /^Failed: .*gave up after 13 failures/m)
+      assert.match(first.err, /^Failed: .*gave up after 15 failures/m)
       assert.match(first.err, /^To go on: effect-panda upload movie\.mp4 --chunk-size 100K --json$/m)
       const last = objects(first.out).at(-1)!
       assert.deepInclude(last, { type: "error", exit: 5 })

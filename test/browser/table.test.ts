@@ -42,7 +42,7 @@ const turn = async (
   // Chance leaves nothing of the waits.
   vi.spyOn(Math, "random").mockReturnValue(0)
   const known: decision.Known = { ...START, pace: decision.paceOf(20), ...options.known }
-  const size = known.pace.chunk > 100 ? 8 * 1024 * 1024 : known.size
+  const size = known.pace.chunk > 100 ? 16 * 1024 * 1024 : known.size
   const course: Course = {
     file: new Blob([new Uint8Array(size)]),
     name: "movie.mp4",

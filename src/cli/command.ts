@@ -70,8 +70,28 @@ export const flag = (name: string, description: string): Options.Options<boolean
 export const text = (name: string, value: string, description: string): Options.Options<string | undefined> =>
   optional(Options.text(name).pipe(Options.withPseudoName(value), Options.withDescription(description)))
 
-export const integer = (name: string, value: string, description: string): Options.Options<number | undefined> =>
-  optional(Options.integer(name).pipe(Options.withPseudoName(value), Options.withDescription(description)))
+/** A whole number, from the least to the most that makes sense. */
+export const integer = (
+  name: string,
+  value: string,
+  description: string,
+  least: number,
+  most = Number.MAX_SAFE_INTEGER
+): Options.Options<number | undefined> =>
+  optional(Options.text(name).pipe(
+    Options.withPseudoName(value),
+    Options.withDescription(description),
+    Options.filterMap(
+      (text) => {
+        const number = /^[+-]?\d+$/.test(text) ? Number(text) : NaN
+        return number >= least && number <= most ? Option.some(number) : Option.none()
+      },
+      `--${name} takes a number from ${least} ${most === Number.MAX_SAFE_INTEGER ? "on" : `to ${most}`}`
+    )
+  ))
+
+/** Where a command listens. */
+export const listenPort = integer("port", "PORT", "The port to listen on; any free one by default", 0, 65_535)
 
 export const argument = (name: string, description: string): Args.Args<string> =>
   Args.withDescription(Args.text({ name }), description)
@@ -90,7 +110,7 @@ const connection = {
     Options.choice("region", ["us", "eu", "gce"]).pipe(Options.withDescription("Where the account is"))
   ),
   host: text("host", "HOST", "Another address of the API"),
-  port: integer("port", "PORT", "Its port; 443 means https, any other http")
+  port: integer("port", "PORT", "Its port; 443 means https, any other http", 1, 65_535)
 }
 
 const nowhere: ConnectionOptions = {
@@ -141,7 +161,7 @@ export const leaf = <O extends object, A extends object>(definition: Definition<
         if (Option.isSome(wrong)) return yield* Effect.fail(wrong.value)
         const [left, taken] = yield* Args.validate(args, words, CliConfig.defaultConfig)
         if (left.length > 0) {
-          return yield* new UsageError({ message: `one argument too many: ${left[0]}`, command: name })
+          return yield* new UsageError({ message: `one argument too many: ${left[0]}` })
         }
         // What was parsed is what the definition says, which the parser's types do not tell.
         const values = { ...(given.own as O | undefined), ...(taken as A | undefined) } as O & A
@@ -149,13 +169,16 @@ export const leaf = <O extends object, A extends object>(definition: Definition<
       }).pipe(Effect.catchAll((error) =>
         error instanceof UsageError
           ? Effect.fail(error)
-          : new UsageError({ message: textOf(error.error).replace(/\.$/, ""), command: name })
+          : new UsageError({ message: textOf(error.error) })
       ))
   }
 }
 
-/** The words of a text that the parser made up for a terminal. */
-const textOf = (doc: HelpDoc.HelpDoc): string => paragraphs(doc).join(" ")
+/** The words of a text that the parser made up for a terminal; where an option is missing, in ours. */
+const textOf = (doc: HelpDoc.HelpDoc): string =>
+  paragraphs(doc)
+    .map((words) => words.replace(/^Expected to find option: '(.*)'$/, "$1 is needed").replace(/\.$/, ""))
+    .join(", ")
 
 export const spanText = (span: Span.Span): string => {
   switch (span._tag) {

@@ -48,10 +48,12 @@ export const namesIn = (usage: Usage): ReadonlyArray<Named> => {
 
 const flagsOf = (options: Options.Options<unknown>) => namesIn(Options.getUsage(options))
 
-const usageError = (message: string, path: ReadonlyArray<Command>) =>
-  Either.left(new UsageError({ message, command: path.slice(1).map(({ name }) => name).join(" ") }))
-
 /** How a path of commands is typed. */
+export const typed = (path: ReadonlyArray<Command>) => path.slice(1).map(({ name }) => name).join(" ")
+
+const usageError = (message: string, path: ReadonlyArray<Command>) =>
+  Either.left(new UsageError({ message, command: typed(path) }))
+
 export const read = (
   root: Group,
   words: ReadonlyArray<string>
@@ -79,7 +81,7 @@ export const read = (
       const flag = known.find(({ names }) => names.includes(name!))
       if (flag === undefined) {
         const meant = nearest(name!, known.flatMap(({ names }) => names))
-        const where = path.length === 1 ? "" : ` of ${path.slice(1).map(({ name }) => name).join(" ")}`
+        const where = path.length === 1 ? "" : ` of ${typed(path)}`
         return usageError(
           `${name} is not a flag${where}${meant === undefined ? "" : `: did you mean ${meant}?`}`,
           path

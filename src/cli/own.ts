@@ -10,7 +10,7 @@ import { spawn } from "node:child_process"
 import { availableParallelism } from "node:os"
 import * as Encoder from "../Encoder.js"
 import * as PandaEmulator from "../PandaEmulator.js"
-import { UsageError } from "./exit.js"
+import { type ConfigurationError, UsageError } from "./exit.js"
 import * as http from "./http.js"
 import * as sources from "./sources.js"
 
@@ -69,7 +69,7 @@ export const layer = <E>(
   encoder: Layer.Layer<Encoder.Encoder, E> | undefined
 ): Layer.Layer<
   PandaEmulator.PandaEmulator,
-  E | UsageError | PlatformError | PandaEmulator.EmulatorFolderError,
+  E | ConfigurationError | UsageError | PlatformError | PandaEmulator.EmulatorFolderError,
   HttpServer.HttpServer
 > =>
   Layer.unwrapScoped(Effect.gen(function*() {

@@ -9,7 +9,7 @@ import type { PandaError } from "../PandaError.js"
 import { confirm } from "./ask.js"
 import { argument, type Example, flag, integer, leaf } from "./command.js"
 import { connected } from "./configuration.js"
-import { codes, Ended, UsageError } from "./exit.js"
+import { codes, Ended } from "./exit.js"
 import * as json from "./json.js"
 import { Output } from "./output.js"
 import { inLine, table } from "./text.js"
@@ -61,14 +61,11 @@ export const list = <A extends Entity, O extends object>(
     examples,
     connects: true,
     // Those of the resource, and one more: what the compiler cannot add up for any resource.
-    options: { ...options, limit: integer("limit", "COUNT", "How many at most; all by default") } as never,
+    options: { ...options, limit: integer("limit", "COUNT", "How many at most; all by default", 1) } as never,
     args: {},
     run: ({ limit, ...filter }) =>
       Effect.gen(function*() {
         const output = yield* Output
-        if (limit !== undefined && limit < 1) {
-          return yield* new UsageError({ message: "--limit takes a number from 1 on" })
-        }
         const names = Object.keys(resource.columns)
         let count = 0
         // What is left without the limit is O again, which the compiler cannot see of a type that it does not know.

@@ -32,7 +32,10 @@ export const run = (words: ReadonlyArray<string>, stopped: () => number): Effect
       case "Help":
         return yield* printed(people, manual.help(line.path, Math.min(people.columns.out(), 100), people.style.out))
       case "Run": {
-        const ready = yield* Effect.either(line.leaf.parse(line.flags, line.args))
+        const ready = yield* Effect.either(Effect.mapError(
+          line.leaf.parse(line.flags, line.args),
+          ({ message }) => new UsageError({ message, command: commandLine.typed(line.path) })
+        ))
         if (Either.isLeft(ready)) return yield* report(plain, ready.left)
         const { connection, output: options, run } = ready.right
         const output = yield* Output.make(options)

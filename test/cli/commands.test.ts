@@ -40,7 +40,13 @@ const refused: ReadonlyArray<readonly [args: ReadonlyArray<string>, message: Reg
   [["upload", "a.mp4", "--cloud", "a", "--cloud", "b"], /--cloud is given twice/],
   [["upload", "a.mp4", "-x"], /-x is not a flag of upload/],
   [["videos", "show", "a", "b"], /one argument too many: b/],
-  [["videos", "create"], /--url/],
+  [["videos", "create"], /^--url is needed$/],
+  [["encodings", "create"], /^--video is needed, --profile is needed$/],
+  [["emulator", "--port", "99999"], /^--port takes a number from 0 to 65535$/],
+  [["webhooks", "listen", "--port=-1"], /^--port takes a number from 0 to 65535$/],
+  [["emulator", "--videos", "-3"], /^--videos takes a number from 0 on$/],
+  [["upload", "a.mp4", "--concurrency", "1e400"], /^--concurrency takes a number from 1 on$/],
+  [["videos", "list", "--limit", "99999999999999999999"], /^--limit takes a number from 1 on$/],
   [["videos", "list", "--region", "mars"], /us, eu, gce/]
 ]
 
@@ -65,6 +71,32 @@ describe("command line", { timeout: 120_000 }, () => {
       assert.strictEqual(codeOf(error), 2)
     }).pipe(Effect.provide(NodeContext.layer)))
 
+  it.live("points to the help of the command that was typed", () =>
+    Effect.gen(function*() {
+      const { code, err } = yield* run(["videos", "show", "a", "b"])
+      assert.strictEqual(code, 2)
+      assert.deepStrictEqual(lines(err), [
+        "effect-panda: one argument too many: b",
+        "See: effect-panda videos show --help"
+      ])
+    }))
+
+  it.live("refuses a file without a name, and does not take it for this folder", () =>
+    Effect.gen(function*() {
+      const { code, err } = yield* run(["upload", ""])
+      assert.strictEqual(code, 2)
+      assert.match(err, /empty name/)
+      assert.notInclude(err, process.cwd())
+    }))
+
+  it.live.each(["localhost:3128", "http://user:s3cret@:80"])("refuses the proxy %s, and does not show it", (proxy) =>
+    Effect.gen(function*() {
+      const credentials = { PANDA_ACCESS_KEY: "a", PANDA_SECRET_KEY: "b", PANDA_CLOUD_ID: "c" }
+      const { code, err } = yield* run(["videos", "list"], { env: { ...credentials, HTTPS_PROXY: proxy } })
+      assert.strictEqual(code, 4)
+      assert.strictEqual(err, "effect-panda: HTTPS_PROXY is not the url of a proxy: http://HOST:PORT\n")
+    }))
+
   it.live("refuses on standard error, and with 2; or as the last object of --json", () =>
     Effect.gen(function*() {
       const refusal = yield* run(["upload", "--bogus", "a.mp4"])
@@ -88,6 +120,8 @@ describe("command line", { timeout: 120_000 }, () => {
       const { code, out } = yield* run(["completions", shell])
       assert.strictEqual(code, 0)
       for (const word of ["upload", "videos", "concurrency"]) assert.include(out, word)
+      // The parser's library has them, and this command refuses them.
+      assert.notMatch(out, /(?:--|-l )(?:log-level|wizard|completions)\b(?!\))/)
       if (shell === "bash") {
         const checked = yield* run([], { program: ["bash", "-n"], input: out })
         assert.strictEqual(checked.code, 0, checked.err)

@@ -11,6 +11,15 @@ const shells = {
   fish: CommandDescriptor.getFishCompletions
 }
 
+/** Flags that the parser's library adds to every command, and that this one does not take. */
+const FOREIGN = "completions|log-level|wizard"
+
+/** What is left of a line without them; nothing, where it is about one of them. */
+const ours = (line: string): ReadonlyArray<string> =>
+  new RegExp(`^ *'--(?:${FOREIGN})\\[| -l (?:${FOREIGN}) `).test(line)
+    ? []
+    : [line.replaceAll(new RegExp(` --(?:${FOREIGN})\\b`, "g"), "")]
+
 export const completions = (root: () => Group) =>
   leaf({
     name: "completions",
@@ -29,7 +38,7 @@ export const completions = (root: () => Group) =>
           return yield* new UsageError({ message: `${shell} is not a shell that is known here: use bash, zsh or fish` })
         }
         const command = root()
-        const script = yield* shells[shell as keyof typeof shells](descriptor(command), command.name)
+        const script = (yield* shells[shell as keyof typeof shells](descriptor(command), command.name)).flatMap(ours)
         const output = yield* Output
         yield* output.print(script.join("\n"))
         yield* output.emit({ type: "result", value: script.join("\n") })

@@ -1,12 +1,11 @@
 /** `emulator`: a Panda on this machine, for as long as the command runs. */
-import * as Options from "@effect/cli/Options"
 import * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpServer from "@effect/platform/HttpServer"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as PandaEmulator from "../../PandaEmulator.js"
-import { flag, integer, leaf, text } from "../command.js"
+import { flag, integer, leaf, listenPort, text } from "../command.js"
 import * as http from "../http.js"
 import * as local from "../local.js"
 import { Output } from "../output.js"
@@ -26,20 +25,21 @@ export const emulator = leaf({
   ],
   connects: false,
   options: {
-    port: integer("port", "PORT", "The port to listen on; any free one by default"),
+    port: listenPort,
     data: text("data", "FOLDER", "Where to keep everything; one process at a time"),
     encode: flag("encode", "Really encode, with ffmpeg"),
     open: flag("open", "Open the page that shows what goes on"),
     privateSources: flag("private-sources", "Fetch a source_url from this machine and its network, too"),
-    videos: integer("videos", "COUNT", "How many finished videos there are to begin with, without files"),
-    encodingTime: Options.integer("encoding-time").pipe(
-      Options.withPseudoName("SECONDS"),
-      Options.withDescription("How long an encoding takes that is not really made; 10 by default"),
-      Options.withDefault(10)
+    videos: integer("videos", "COUNT", "How many finished videos there are to begin with, without files", 0),
+    encodingTime: integer(
+      "encoding-time",
+      "SECONDS",
+      "How long an encoding takes that is not really made; 10 by default",
+      0
     )
   },
   args: {},
-  run: ({ data, encode, encodingTime, open, port = 0, privateSources, videos }) => {
+  run: ({ data, encode, encodingTime = 10, open, port = 0, privateSources, videos }) => {
     const options: PandaEmulator.FolderOptions = {
       videos,
       hash: local.hash,

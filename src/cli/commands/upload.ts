@@ -8,7 +8,7 @@ import * as Option from "effect/Option"
 import { resolve } from "node:path"
 import * as Encodings from "../../Encodings.js"
 import * as UploadSource from "../../UploadSource.js"
-import { argument, flag, leaf, optional, text } from "../command.js"
+import { argument, flag, integer, leaf, optional, text } from "../command.js"
 import { connected } from "../configuration.js"
 import { UsageError } from "../exit.js"
 import { Output } from "../output.js"
@@ -40,11 +40,7 @@ export const options = {
   payload: text("payload", "TEXT", "A text that stays with the video"),
   chunkSize: amount("chunk-size", "SIZE", "Bytes in a chunk, such as 5M; by default chunks adapt to the connection"),
   limit: amount("limit", "SIZE", "Bytes a second that all files may take together, such as 2M"),
-  concurrency: Options.integer("concurrency").pipe(
-    Options.withPseudoName("COUNT"),
-    Options.withDescription("How many files at a time; 3 by default"),
-    Options.withDefault(3)
-  ),
+  concurrency: integer("concurrency", "COUNT", "How many files at a time; 3 by default", 1),
   wait: flag("wait", WAIT),
   noWait: flag("no-wait", WAIT),
   state: text("state", "FOLDER", "Where unfinished uploads are kept; $XDG_STATE_HOME/effect-panda by default")
@@ -57,14 +53,13 @@ export type Values = {
 /** What the flags say of an upload. */
 export const transferOptions = (values: Values) =>
   Effect.gen(function*() {
-    const { allProfiles, chunkSize, concurrency, limit, noWait, pathFormat, payload, profiles, wait } = values
+    const { allProfiles, chunkSize, concurrency = 3, limit, noWait, pathFormat, payload, profiles, wait } = values
     const { draws } = yield* Output
     const refuse = (message: string) => new UsageError({ message, command: "upload" })
     if (allProfiles && profiles !== undefined) {
       return yield* refuse("--profiles and --all-profiles exclude each other: leave one out")
     }
     if (wait && noWait) return yield* refuse("--wait and --no-wait exclude each other: leave one out")
-    if (concurrency < 1) return yield* refuse("--concurrency takes a number from 1 on")
     return {
       concurrency,
       chunkSize,
@@ -102,6 +97,8 @@ export const inputs = (paths: ReadonlyArray<string>) =>
           )
         )
       )
+    // What quotes around a variable leave that is not set: resolved, it would be this folder.
+    if (paths.includes("")) return yield* new UsageError({ message: "there is a file with an empty name: name it" })
     const faults = yield* Effect.forEach(
       paths,
       (path) => Effect.map(faultOf(path), (fault) => fault === undefined ? [] : [`${inLine(resolve(path))} ${fault}`]),

@@ -1,11 +1,10 @@
 /** `uploads`: what is unfinished. */
 import * as Args from "@effect/cli/Args"
-import * as Options from "@effect/cli/Options"
 import * as Effect from "effect/Effect"
 import * as Upload from "../../Upload.js"
 import { UploadStore } from "../../UploadStore.js"
 import { confirm } from "../ask.js"
-import { argument, group, leaf } from "../command.js"
+import { argument, group, integer, leaf } from "../command.js"
 import { connected } from "../configuration.js"
 import { codes, Ended, UsageError } from "../exit.js"
 import { Output } from "../output.js"
@@ -88,17 +87,12 @@ const prune = leaf({
   connects: false,
   options: {
     state,
-    days: Options.integer("days").pipe(
-      Options.withPseudoName("DAYS"),
-      Options.withDescription("How old they have to be; 30 days by default"),
-      Options.withDefault(30)
-    )
+    days: integer("days", "DAYS", "How old they have to be; 30 days by default", 0)
   },
   args: {},
-  run: ({ days, state }) =>
+  run: ({ days = 30, state }) =>
     Effect.gen(function*() {
       const output = yield* Output
-      if (days < 0) return yield* new UsageError({ message: "--days takes a number from 0 on" })
       const count = yield* (yield* UploadStore).prune(`${days} days`)
       yield* output.print(`Forgot ${count}`)
       yield* output.emit({ type: "result", value: { count } })

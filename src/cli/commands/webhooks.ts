@@ -7,7 +7,7 @@ import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import { randomBytes } from "node:crypto"
 import * as Webhook from "../../Webhook.js"
-import { argument, flag, group, integer, leaf } from "../command.js"
+import { argument, flag, group, leaf, listenPort } from "../command.js"
 import { codes, Ended, UsageError } from "../exit.js"
 import * as http from "../http.js"
 import * as local from "../local.js"
@@ -27,7 +27,7 @@ const listen = leaf({
   ],
   connects: false,
   options: {
-    port: integer("port", "PORT", "The port to listen on; any free one by default"),
+    port: listenPort,
     secret: flag("secret", "Have a secret in the url")
   },
   args: {},

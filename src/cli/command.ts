@@ -78,17 +78,19 @@ export const integer = (
   least: number,
   most = Number.MAX_SAFE_INTEGER
 ): Options.Options<number | undefined> =>
-  optional(Options.text(name).pipe(
-    Options.withPseudoName(value),
-    Options.withDescription(description),
-    Options.filterMap(
-      (text) => {
-        const number = /^[+-]?\d+$/.test(text) ? Number(text) : NaN
-        return number >= least && number <= most ? Option.some(number) : Option.none()
-      },
-      `--${name} takes a number from ${least} ${most === Number.MAX_SAFE_INTEGER ? "on" : `to ${most}`}`
+  optional(
+    Options.text(name).pipe(
+      Options.withPseudoName(value),
+      Options.withDescription(description),
+      Options.filterMap(
+        (text) => {
+          const number = /^[+-]?\d+$/.test(text) ? Number(text) : NaN
+          return number >= least && number <= most ? Option.some(number) : Option.none()
+        },
+        `--${name} takes a number from ${least} ${most === Number.MAX_SAFE_INTEGER ? "on" : `to ${most}`}`
+      )
     )
-  ))
+  )
 
 /** Where a command listens. */
 export const listenPort = integer("port", "PORT", "The port to listen on; any free one by default", 0, 65_535)

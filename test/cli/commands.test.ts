@@ -89,13 +89,16 @@ describe("command line", { timeout: 120_000 }, () => {
       assert.notInclude(err, process.cwd())
     }))
 
-  it.live.each(["localhost:3128", "http://user:s3cret@:80"])("refuses the proxy %s, and does not show it", (proxy) =>
-    Effect.gen(function*() {
-      const credentials = { PANDA_ACCESS_KEY: "a", PANDA_SECRET_KEY: "b", PANDA_CLOUD_ID: "c" }
-      const { code, err } = yield* run(["videos", "list"], { env: { ...credentials, HTTPS_PROXY: proxy } })
-      assert.strictEqual(code, 4)
-      assert.strictEqual(err, "effect-panda: HTTPS_PROXY is not the url of a proxy: http://HOST:PORT\n")
-    }))
+  it.live.each(["localhost:3128", "http://user:s3cret@:80"])(
+    "refuses the proxy %s, and does not show it",
+    (proxy) =>
+      Effect.gen(function*() {
+        const credentials = { PANDA_ACCESS_KEY: "a", PANDA_SECRET_KEY: "b", PANDA_CLOUD_ID: "c" }
+        const { code, err } = yield* run(["videos", "list"], { env: { ...credentials, HTTPS_PROXY: proxy } })
+        assert.strictEqual(code, 4)
+        assert.strictEqual(err, "effect-panda: HTTPS_PROXY is not the url of a proxy: http://HOST:PORT\n")
+      })
+  )
 
   it.live("refuses on standard error, and with 2; or as the last object of --json", () =>
     Effect.gen(function*() {

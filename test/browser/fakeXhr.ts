@@ -88,6 +88,8 @@ export const xhrTo = (server: Server) =>
       this.#answered = behaviour.headers ?? {}
       this.responseText = behaviour.text ?? ""
       this.responseURL = behaviour.at ?? new URL(this.#url).href
-      this.dispatchEvent(new Event("load"))
+      // Of what is short a browser need not tell.
+      if (this.responseText.length > 1024 * 1024) this.dispatchEvent(progress(this.responseText.length))
+      if (!this.#over) this.dispatchEvent(new Event("load"))
     }
   }

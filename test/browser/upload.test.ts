@@ -417,6 +417,18 @@ describe("start, pause, resume, abort", () => {
     assert.strictEqual(requests.filter(({ method }) => method === "DELETE").length, 0)
   })
 
+  it("abort tells the server again, which does not answer at first", async () => {
+    const { inject, sessions } = await start()
+    await inject({ route: "abort", fault: Fault.status(503), times: 4 })
+    const sending = upload(fileOf(100), { authorize: AUTHORIZE, chunkSize: 10 })
+    const { told } = recorded(sending)
+    void sending.start()
+    await when(sending, "progress")
+    await sending.abort()
+    assert.isFalse(told.some((line) => line.includes("NotDeleted")))
+    assert.strictEqual((await sessions())[0]!.status, "aborted")
+  })
+
   it("what the server cannot be told is a warning", async () => {
     const { inject } = await start()
     await inject({ route: "abort", fault: Fault.status(503), times: 9 })
@@ -544,6 +556,11 @@ describe("what is wrong with the page's server", () => {
   }
   const cases: ReadonlyArray<Case> = [
     { what: "a page", answer: { status: 200, text: "<!doctype html><title>Sign in</title>" }, code: "AuthorizeNoJson" },
+    {
+      what: "a page without an end",
+      answer: { status: 200, text: `<!doctype html>${"x".repeat(MIB)}` },
+      code: "AuthorizeNoJson"
+    },
     { what: "nothing", answer: { status: 200 }, code: "AuthorizeEmpty" },
     { what: "nothing at all", answer: "broken", code: "AuthorizeUnreachable" },
     { what: "401", answer: { status: 401, text: "<html>" }, code: "AuthorizeDenied" },
@@ -588,7 +605,7 @@ describe("what is wrong with the page's server", () => {
     assert.strictEqual(failure.code, code)
     assert.include(failure.message, words)
     assert.notInclude(failure.message, "\n")
-    assert.isAtMost(requests.length, 4)
+    assert.isAtMost(requests.length, 6)
     assert.isTrue(requests.every(({ url }) => url === ORIGIN + AUTHORIZE))
   })
 
@@ -609,14 +626,14 @@ describe("what is wrong with the page's server", () => {
 
   it("a failure that goes away", async () => {
     const { authorize, requests, session } = await start()
-    let failures = 2
+    let failures = 5
     authorize(async () =>
       failures-- > 0
         ? { status: 503, headers: { "retry-after": "0" } }
         : { status: 200, text: JSON.stringify({ upload_url: await session("movie.mp4", 100) }) }
     )
     await upload(fileOf(), { authorize: AUTHORIZE }).start()
-    assert.lengthOf(requests.filter(({ url }) => url === ORIGIN + AUTHORIZE), 3)
+    assert.lengthOf(requests.filter(({ url }) => url === ORIGIN + AUTHORIZE), 6)
   })
 
   it("a function that rejects, with its own words", async () => {

@@ -20,7 +20,7 @@ export type Reply =
   | { readonly _tag: "Answered"; readonly answer: Answer }
   | { readonly _tag: "Broken"; readonly timeout: boolean }
 
-/** Characters of an answer: more than that is no answer to an upload. */
+/** Bytes of an answer: of one that has more no more is read, for it is none to an upload. */
 const LONGEST = 1024 * 1024
 
 /** Rejects with the signal's reason, and with nothing else. */
@@ -49,13 +49,12 @@ export const exchange = (request: Request, signal: AbortSignal): Promise<Reply> 
       timer = setTimeout(() => end({ _tag: "Broken", timeout: true }), millis)
     }
     const broken = () => end({ _tag: "Broken", timeout: false })
+    const answered = () => end({ _tag: "Answered", answer: answerOf(xhr, request.url) })
 
     signal.addEventListener("abort", stop)
-    xhr.addEventListener("load", () =>
-      xhr.status === 0 ? broken() : end({ _tag: "Answered", answer: answerOf(xhr, request.url) }))
+    xhr.addEventListener("load", () => xhr.status === 0 ? broken() : answered())
     xhr.addEventListener("error", broken)
-    xhr.addEventListener("progress", ({ loaded }) =>
-      loaded > LONGEST ? broken() : within(request.response))
+    xhr.addEventListener("progress", ({ loaded }) => loaded > LONGEST ? answered() : within(request.response))
     // To look on makes a request to another origin ask for leave first, so only what has a body is looked at.
     if (request.onSent !== undefined) {
       xhr.upload.addEventListener("progress", ({ loaded }) => {

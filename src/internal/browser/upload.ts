@@ -367,11 +367,11 @@ export class FileUpload extends Teller<UploadEvents> implements Upload {
   }
 }
 
-/** How often the page's server is asked again: somebody waits for it. */
-const AUTHORIZE_TIMES = 3
+/** How often the page's server is asked again, over three seconds at most: somebody waits for it. */
+const AUTHORIZE_TIMES = 5
 
 /** How often the upload server is asked again to forget a session. */
-const END_TIMES = 2
+const END_TIMES = 4
 
 /** Whether the session is over. */
 const end = async (location: string, { stall }: transfer.Settings): Promise<boolean> => {

@@ -601,13 +601,31 @@ describe("a full disk", () => {
           Videos.create({ file: UploadSource.fromBytes(bytes, { name: "x.mp4" }) }).pipe(PandaClient.withRetry("none"))
         )
         assert.strictEqual((created as { readonly status?: number }).status, 507)
+        // In the middle of a chunk, too: what was written before counts, and what comes then goes on from there.
+        const large = new Uint8Array(6_000_000).map((_, i) => (i * 7) % 251)
+        const session = yield* Effect.zipRight(
+          Effect.sync(() => {
+            full = false
+          }),
+          UploadSession.create({ file_size: large.length, file_name: "large.mp4", profiles: "none" })
+        )
+        const location = new URL(Redacted.value(session.location))
+        const halves = { first: large.subarray(0, 3_000_000), second: large.subarray(3_000_000) }
+        assert.strictEqual((yield* put(location, "bytes 0-2999999/6000000", halves.first)).status, 204)
+        full = true
+        assert.strictEqual((yield* put(location, "bytes 3000000-5999999/6000000", halves.second)).status, 507)
+        const range = (yield* put(location, "bytes */6000000")).headers.get("range")
+        assert.strictEqual(range, "0-2999999")
         full = false
+        assert.strictEqual((yield* put(location, "bytes 3000000-5999999/6000000", halves.second)).status, 200)
+        const { sessions } = yield* PandaEmulator.PandaEmulator
+        assert.strictEqual((yield* sessions).find(({ name }) => name === "large.mp4")!.sha256, sha256(large))
         const later = yield* upload()
         return [kept, later].map(({ id }) => id)
       })
       const ids = yield* within(at, program, {}, idle, filling(() => full))
       const after = Effect.gen(function*() {
-        assert.strictEqual((yield* Videos.list()).length, 2)
+        assert.strictEqual((yield* Videos.list()).length, 3)
         for (const id of ids) {
           const stored = `${at}/storage/emulated-cloud-id/${id}.mp4`
           yield* appears(stored)

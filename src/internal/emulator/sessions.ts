@@ -45,6 +45,8 @@ export interface Session {
   inexactRanges: number
   /** The file that its bytes go into, if they are kept in one. */
   readonly spool: Spool | undefined
+  /** Why something could not be written, until somebody is told. */
+  failure: PlatformError | undefined
 }
 
 export const nobleHash = (): Hash => sha256.create()
@@ -94,7 +96,8 @@ export const makeSessions = (options: {
       moves: 0,
       origin: undefined,
       inexactRanges: 0,
-      spool: options.spool?.(id)
+      spool: options.spool?.(id),
+      failure: undefined
     }
     sessions.push(session)
     located.set(locationId, session)
@@ -153,6 +156,9 @@ export const makeSessions = (options: {
       const { order, spool } = session
       if (spool === undefined) return
       yield* Effect.tapError(spool.flush, () => Effect.sync(() => lose(session, spool)))
+      const { failure } = session
+      session.failure = undefined
+      if (failure !== undefined) return yield* failure
       if (session.stored < order.size || session.sha256 !== undefined) return
       const hash = options.hash()
       yield* spool.hash(hash)
@@ -166,7 +172,11 @@ export const makeSessions = (options: {
     return spool === undefined || waiting === undefined
       ? undefined
       // What follows lies beyond a gap then, and is dropped.
-      : Effect.catchAll(waiting, () => Effect.sync(() => lose(session, spool)))
+      : Effect.catchAll(waiting, (failure) =>
+        Effect.sync(() => {
+          session.failure = failure
+          lose(session, spool)
+        }))
   }
 
   const lose = (session: Session, { length }: Spool): void => {
@@ -246,7 +256,8 @@ export const reviveSession = (
     hash: undefined,
     bytes: [],
     inexactRanges: 0,
-    spool
+    spool,
+    failure: undefined
   }
 }
 

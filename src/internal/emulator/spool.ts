@@ -2,6 +2,7 @@
 import type { PlatformError } from "@effect/platform/Error"
 import type * as FileSystem from "@effect/platform/FileSystem"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Stream from "effect/Stream"
 
 export interface Spool {
@@ -12,7 +13,7 @@ export interface Spool {
   readonly length: number
   /** Takes a copy. */
   readonly push: (bytes: Uint8Array) => void
-  /** What has to be waited for before more is pushed, if anything. */
+  /** What has to be waited for before more is pushed, if anything. While one part is written another may come. */
   readonly relief: () => Effect.Effect<void, PlatformError> | undefined
   /** Loses all. */
   readonly clear: () => void
@@ -33,6 +34,12 @@ export const makeSpool = (fs: FileSystem.FileSystem, name: string, path: string,
   /** Whether there is more in the file than counts. */
   let dirty = existing === 0
   let unsynced = false
+  /** What is being written, while more is taken. */
+  let writing: Fiber.RuntimeFiber<void, PlatformError> | undefined
+  /** Whether something could not be written, and nobody was told yet: what follows has no place. */
+  let broken = false
+  /** How often all was lost: what was begun before does not count. */
+  let begun = 0
   const one = Effect.unsafeMakeSemaphore(1)
 
   const write = (sync: boolean) =>
@@ -41,6 +48,7 @@ export const makeSpool = (fs: FileSystem.FileSystem, name: string, path: string,
       pending = []
       waiting = 0
       if (bytes.length === 0 && !dirty && !(sync && unsynced)) return
+      const now = begun
       yield* Effect.scoped(Effect.gen(function*() {
         const cut = dirty
         if (cut && length > 0) yield* fs.truncate(path, length)
@@ -48,7 +56,7 @@ export const makeSpool = (fs: FileSystem.FileSystem, name: string, path: string,
         dirty = false
         unsynced = true
         if (bytes.length > 0) yield* file.writeAll(bytes)
-        length += bytes.length
+        if (now === begun) length += bytes.length
         if (!sync) return
         yield* file.sync
         unsynced = false
@@ -57,6 +65,7 @@ export const makeSpool = (fs: FileSystem.FileSystem, name: string, path: string,
       Effect.onError(() =>
         Effect.sync(() => {
           dirty = true
+          broken = true
           pending = []
           waiting = 0
         })
@@ -66,6 +75,19 @@ export const makeSpool = (fs: FileSystem.FileSystem, name: string, path: string,
       one.withPermits(1)
     )
 
+  /** Whoever is told goes on from what is in the file. */
+  const told = (effect: Effect.Effect<void, PlatformError>) =>
+    Effect.tapError(effect, () =>
+      Effect.sync(() => {
+        broken = false
+      }))
+
+  const written = Effect.suspend(() => {
+    const fiber = writing
+    writing = undefined
+    return fiber === undefined ? Effect.void : Fiber.join(fiber)
+  })
+
   return {
     name,
     path,
@@ -73,18 +95,25 @@ export const makeSpool = (fs: FileSystem.FileSystem, name: string, path: string,
       return length
     },
     push: (bytes) => {
-      if (bytes.length === 0) return
+      if (bytes.length === 0 || broken) return
       pending.push(bytes.slice())
       waiting += bytes.length
     },
-    relief: () => waiting < WRITE ? undefined : write(false),
+    relief: () =>
+      waiting < WRITE && !broken ?
+        undefined :
+        told(Effect.flatMap(written, () =>
+          Effect.map(Effect.forkDaemon(write(false)), (fiber) => {
+            writing = fiber
+          }))),
     clear: () => {
       pending = []
       waiting = 0
       length = 0
       dirty = true
+      begun++
     },
-    flush: Effect.suspend(() => write(true)),
+    flush: told(Effect.zipRight(written, Effect.suspend(() => write(true)))),
     hash: (hash) =>
       Stream.runForEach(
         fs.stream(path, { chunkSize: 256 * 1024, bytesToRead: length }),

@@ -1,5 +1,5 @@
 /** Ratios, side by side in one run: machines differ, and so does the same machine from one minute to the next. */
-import { Redacted } from "effect"
+import { Effect, Redacted } from "effect"
 import { Signature } from "effect-panda"
 import { execFile, spawn } from "node:child_process"
 import { createHmac } from "node:crypto"
@@ -10,6 +10,7 @@ import { fileURLToPath } from "node:url"
 import { promisify } from "node:util"
 import * as Command from "./command.js"
 import type { Figures } from "./command.js"
+import { ingest } from "./ingest.js"
 
 const median = (values: ReadonlyArray<number>): number => [...values].sort((a, b) => a - b)[values.length >> 1]!
 
@@ -50,7 +51,8 @@ const times = async (run: () => unknown) => {
 }
 
 /** What was asked for, or all of it. */
-const asked = (what: "signatures" | "loopback" | "links") => process.argv.length < 3 || process.argv.includes(what)
+const asked = (what: "signatures" | "loopback" | "links" | "ingest") =>
+  process.argv.length < 3 || process.argv.includes(what)
 
 const signatures = () =>
   compare("1000 signatures", 15, [
@@ -272,6 +274,7 @@ try {
   if (asked("signatures")) await signatures()
   if (asked("links")) await links()
   if (asked("loopback")) await loopback()
+  if (asked("ingest")) await Effect.runPromise(ingest)
 } finally {
   sink.kill()
   rmSync(folder, { recursive: true })

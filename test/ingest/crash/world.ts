@@ -30,7 +30,7 @@ export interface Options {
   readonly log: (line: string) => void
 }
 
-const freePort = Effect.async<number>((resume) => {
+export const freePort = Effect.async<number>((resume) => {
   const server = createServer().listen(0, "127.0.0.1", () => {
     const address = server.address()
     server.close(() => resume(Effect.succeed(typeof address === "object" && address !== null ? address.port : 0)))
@@ -38,17 +38,23 @@ const freePort = Effect.async<number>((resume) => {
 })
 
 /** The emulator on a port, which can be taken from the network and given back. */
-const emulated = (chunkTime: Duration.DurationInput) =>
+export const emulated = (options: {
+  readonly encodingTime: Duration.DurationInput
+  /** How long it takes for each chunk. */
+  readonly chunkTime?: Duration.DurationInput | undefined
+}) =>
   Effect.gen(function*() {
     const panda = Context.get(
       yield* Layer.build(PandaEmulator.layer({
-        encodingTime: "1 second",
+        encodingTime: options.encodingTime,
         hash: () => createHash("sha256"),
         recorded: 100
       })),
       PandaEmulator.PandaEmulator
     )
-    yield* panda.inject({ route: "chunk", fault: PandaEmulator.Fault.delay(chunkTime), times: Infinity })
+    if (options.chunkTime !== undefined) {
+      yield* panda.inject({ route: "chunk", fault: PandaEmulator.Fault.delay(options.chunkTime), times: Infinity })
+    }
     const port = yield* freePort
     let open: Scope.CloseableScope | undefined
     const up = Effect.gen(function*() {
@@ -95,7 +101,7 @@ export const make = ({ again, chunkTime, database, log, processes, sizes, task }
     // Of a driver in machine code, which is not in the bundle.
     symlinkSync(fileURLToPath(new URL("../../../node_modules", import.meta.url)), join(folder, "node_modules"))
 
-    const { down, panda, port, up } = yield* emulated(chunkTime)
+    const { down, panda, port, up } = yield* emulated({ encodingTime: "1 second", chunkTime })
     const server = database === "PostgreSQL" ? yield* Postgres.make : undefined
     const url = server === undefined ? "" : yield* server.database
     const filename = join(folder, ".ingest.db")

@@ -3,6 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import * as PandaEmulator from "effect-panda/PandaEmulator"
 import { Fault } from "effect-panda/PandaEmulator"
+import { execFileSync } from "node:child_process"
 import { chmodSync, readFileSync, statSync, writeFileSync } from "node:fs"
 import { createServer } from "node:http"
 import { join } from "node:path"
@@ -116,6 +117,26 @@ describe("command line", { timeout: 120_000 }, () => {
           message: "--concurency is not a flag of upload: did you mean --concurrency?"
         }
       })
+    }))
+
+  it.live("completes in bash what belongs where one is", () =>
+    Effect.gen(function*() {
+      const { out } = yield* run(["completions", "bash"])
+      const completed = (...words: ReadonlyArray<string>) => {
+        const script = `${out}
+          COMP_WORDS=(effect-panda "$@"); COMP_CWORD=$#
+          _effect-panda_bash_completions effect-panda "\${COMP_WORDS[COMP_CWORD]}" "\${COMP_WORDS[COMP_CWORD-1]}"
+          echo "\${COMPREPLY[@]}"`
+        return execFileSync("bash", ["--norc", "-c", script, "bash", ...words], { encoding: "utf8" }).trim().split(" ")
+      }
+      assert.includeMembers(completed(""), ["upload", "uploads", "videos"])
+      assert.deepStrictEqual(completed("vi"), ["videos"])
+      assert.includeMembers(completed("videos", ""), ["list", "show", "delete"])
+      assert.deepStrictEqual(completed("uploads", "pr"), ["prune"])
+      assert.deepStrictEqual(completed("upload", "--prof"), ["--profiles"])
+      assert.deepStrictEqual(completed("videos", "list", "--stat"), ["--status"])
+      // Nothing of ours: bash goes on with names of files.
+      assert.deepStrictEqual(completed("upload", "movie"), [""])
     }))
 
   it.live.each(["bash", "zsh", "fish"])("prints completions for %s", (shell) =>

@@ -20,6 +20,18 @@ const ours = (line: string): ReadonlyArray<string> =>
     ? []
     : [line.replaceAll(new RegExp(` --(?:${FOREIGN})\\b`, "g"), "")]
 
+/**
+ * A line for bash with one way of writing where in the command it is: the parser's library writes `effect-panda` where it
+ * looks for `effect__panda`, and `effect__panda,uploads,list` where it has `effect__panda__uploads`.
+ */
+const placed = (line: string): string =>
+  line
+    .replace(/^( *(?:cmd=")?)effect-panda("|\))$/, "$1effect__panda$2")
+    .replace(
+      /^( *)(effect__panda(?:,[\w-]+)+)(,[\w-]+\))$/,
+      (_, space: string, path: string, last: string) => `${space}${path.replaceAll(",", "__")}${last}`
+    )
+
 export const completions = (root: () => Group) =>
   leaf({
     name: "completions",
@@ -39,6 +51,7 @@ export const completions = (root: () => Group) =>
         }
         const command = root()
         const script = (yield* shells[shell as keyof typeof shells](descriptor(command), command.name)).flatMap(ours)
+          .map((line) => shell === "bash" ? placed(line) : line)
         const output = yield* Output
         yield* output.print(script.join("\n"))
         yield* output.emit({ type: "result", value: script.join("\n") })

@@ -61,7 +61,7 @@ export {
  */
 export interface Options extends SessionOptions {
   /**
-   * Bytes in a chunk; fewer if somebody on the way refuses so many (413). By default chunks are as long as the connection
+   * Bytes in a chunk, up to 512 MiB; fewer if somebody on the way refuses so many (413). By default chunks are as long as the connection
    * deserves: it is idle between them for 2 % of the time at most, within what `chunkTime` allows.
    */
   readonly chunkSize?: number | undefined
@@ -656,13 +656,20 @@ const transforming =
 
 const checkOptions = (
   operation: string,
-  { bandwidth, chunkSize }: Options
+  { bandwidth, chunkSize, chunkTime }: Options
 ): Effect.Effect<void, PandaInputError> => {
   if (chunkSize !== undefined && !(Number.isInteger(chunkSize) && chunkSize >= 1 && chunkSize <= LARGEST_CHUNK)) {
     return new PandaInputError({
       operation,
       parameter: "chunkSize",
       description: "is not a whole number from 1 to 536870912 (512 MiB): leave it out to let chunks adapt"
+    })
+  }
+  if (chunkTime !== undefined && Duration.toMillis(chunkTime) <= 0) {
+    return new PandaInputError({
+      operation,
+      parameter: "chunkTime",
+      description: "is no length of time above 0: leave it out for 30 seconds"
     })
   }
   if (bandwidth !== undefined && !(Number.isFinite(bandwidth) && bandwidth > 0)) {

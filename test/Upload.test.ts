@@ -604,6 +604,16 @@ describe("Upload", () => {
         }).pipe(Effect.provide(PandaEmulator.layerTest()))
     )
 
+    for (const chunkTime of [0, "-1 seconds"] as const) {
+      scenario(`refuses chunks of ${chunkTime} of sending`, () =>
+        Effect.gen(function*() {
+          const { error } = yield* fail(Upload.start(sourceOf(3000), { chunkTime }))
+          assert(error._tag === "PandaInputError")
+          assert.strictEqual(error.parameter, "chunkTime")
+          assert.deepStrictEqual(yield* requests, [])
+        }))
+    }
+
     for (const chunkSize of [1, 512 * 1024 * 1024]) {
       scenario(`takes chunks of ${chunkSize} bytes`, () =>
         Effect.gen(function*() {

@@ -273,7 +273,9 @@ export const knownAnew = (known: Known, size: number): Known => ({
   inherited: false,
   perhaps: 0,
   best: 0,
-  failures: 0
+  failures: 0,
+  // What broke off was of the other session: no probe of this one tells of it.
+  pace: { ...known.pace, torn: false }
 })
 
 /** The next request on the location. */
@@ -593,9 +595,10 @@ const brokenOff = (known: Known, asked: Ask, timeout: boolean): Known => {
  * Of what is not seen nobody knows how far it came, and so how long is too long.
  */
 const settled = ({ acknowledged, pace, sent }: Known, offset: number): Pace => {
+  if (!pace.torn) return pace
   const kept = Math.max(pace.kept, offset - acknowledged)
   const whole = { ...pace, torn: false, kept }
-  if (!pace.torn || pace.fixed !== undefined) return whole
+  if (pace.fixed !== undefined) return whole
   const chance = pace.seen &&
     (kept > 0 ? pace.breaks < ALWAYS : pace.breaks < 2 && sent - acknowledged < pace.under / 2)
   if (chance) return whole

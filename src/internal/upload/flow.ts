@@ -59,8 +59,6 @@ export const make = (
     let opened = 0
     /** The buffers of what was taken; where they get more, the oldest are left to who has them. */
     let used: Array<Uint8Array> = []
-    /** Those of requests that broke off, which may send them yet. */
-    const doubtful = new WeakSet<Uint8Array>()
     let free: Array<Uint8Array> = []
 
     const read = (offset: number): Effect.Effect<Part, PandaSourceError> =>
@@ -112,7 +110,7 @@ export const make = (
     return {
       open: (offset) =>
         Effect.gen(function*() {
-          used.forEach((buffer) => doubtful.add(buffer))
+          // Those of a request that broke off, which may send them yet, are left to it.
           used = []
           const own = ++opened
           if (!settled || offset !== at) yield* stop
@@ -133,7 +131,7 @@ export const make = (
             )
         }),
       arrived: Effect.sync(() => {
-        free.push(...used.filter((buffer) => buffer !== rest?.buffer && !doubtful.has(buffer)))
+        free.push(...used.filter((buffer) => buffer !== rest?.buffer))
         free = free.slice(0, BUFFERS.underWay)
         used = []
         settled = true

@@ -111,14 +111,23 @@ export interface Csrf<E, R> {
 export interface Options<E, R> {
   /** Succeeds with what is to be made of the file; `deny` refuses it. How many files one may upload is decided here too. */
   readonly decide: (asked: Asked) => Effect.Effect<Decision, E, R>
-  /** Bytes that a file may have. */
+  /** Bytes that a file may have: above 0. */
   readonly maxSize?: number | undefined
   /** Endings that a name may have, such as `.mp4`, in any case. */
   readonly extensions?: ReadonlyArray<string> | undefined
-  /** Origins whose pages may ask too, such as `https://app.example`; those of the server's own host always may. */
+  /**
+   * Origins whose pages may ask too, such as `https://app.example`, in any way of writing; those of the server's own host
+   * always may.
+   */
   readonly origins?: ReadonlyArray<string> | undefined
+  /**
+   * Headers that pages of these origins may add, such as `authorization`. They may add that of `csrf` anyway, and those
+   * that Panda's uploader sends (`Accept`, `Content-Type`, `X-Requested-With`); pages of the server's own origin add
+   * what they like.
+   */
+  readonly headers?: ReadonlyArray<string> | undefined
   readonly csrf?: Csrf<E, R> | undefined
-  /** Bytes that a request may have, 64 KiB by default. */
+  /** Bytes that a request may have: above 0, 64 KiB by default. */
   readonly bodyLimit?: number | undefined
   /** Where the page uploads to, instead of to Panda. */
   readonly proxy?: Proxy | undefined
@@ -142,7 +151,10 @@ export interface Options<E, R> {
  * | 500 | `decide` fails otherwise, or Panda refuses what it wants made, which is logged |
  * | 503 | Panda does not answer; the uploader asks again |
  *
- * It runs in a span `Panda.Authorize`. Locations are in no log and in no span.
+ * A 401 has no `WWW-Authenticate`, with which browsers would open a dialog of their own over the page.
+ *
+ * It runs in a span `Panda.Authorize`. Locations are in no log and in no span. Throws a `PandaInputError` if an option
+ * is wrong.
  *
  * @example
  * import * as HttpRouter from "@effect/platform/HttpRouter"
@@ -165,21 +177,56 @@ export interface Options<E, R> {
  * @since 0.2.0
  * @category serving
  */
-export const httpApp = <E, R>(options: Options<E, R>): HttpApp.Default<never, R | PandaClient> =>
-  Effect.gen(function*() {
+export const httpApp = <E, R>(options: Options<E, R>): HttpApp.Default<never, R | PandaClient> => {
+  const origins = check(options)
+  return Effect.gen(function*() {
     const request = yield* HttpServerRequest.HttpServerRequest
-    const { admitted, headers } = origin.judge(request, options.origins ?? [])
+    const { admitted, headers } = origin.judge(request, origins)
     const answer = admitted
       ? yield* received(request, options)
       : relay.refuse(403, "ForbiddenOrigin", "This page may not upload here: it is of another site")
     return HttpServerResponse.setHeaders(answer, headers)
   }).pipe(Effect.withSpan("Panda.Authorize", { captureStackTrace: false }), interruptible)
+}
+
+const wrong = (operation: string, parameter: string, description: string) =>
+  new PandaInputError({ operation, parameter, description })
+
+/** A name of a header, as RFC 9110 has it. */
+const TOKEN = /^[!#$%&'*+.^_`|~\w-]+$/
+
+/** The origins. A limit that is none, such as what comes of a variable that is not set, would let everything through. */
+const check = <E, R>(options: Options<E, R>): ReadonlySet<string> => {
+  const refuse = (parameter: string, description: string): never => {
+    throw wrong("Authorize.httpApp", parameter, description)
+  }
+  for (const name of ["maxSize", "bodyLimit"] as const) {
+    const value = options[name]
+    if (value !== undefined && !(typeof value === "number" && value > 0)) {
+      refuse(name, "is no number of bytes above 0: leave it out, or pass one")
+    }
+  }
+  for (const name of ["extensions", "headers", "origins"] as const) {
+    const value: unknown = options[name]
+    if (value !== undefined && !(Array.isArray(value) && value.every((one) => typeof one === "string"))) {
+      refuse(name, "is no list of text: pass one")
+    }
+  }
+  for (const [parameter, names] of [["headers", options.headers], ["csrf", [options.csrf?.header ?? "x"]]] as const) {
+    const odd = names?.find((name) => !TOKEN.test(name))
+    if (odd !== undefined) refuse(parameter, `${JSON.stringify(odd)} is no name of a header: pass one`)
+  }
+  return new Set((options.origins ?? []).map((written) =>
+    origin.canonical(written) ??
+      refuse("origins", `${JSON.stringify(written)} is no origin: pass scheme and host, such as https://app.example`)
+  ))
+}
 
 const received = <E, R>(request: HttpServerRequest.HttpServerRequest, options: Options<E, R>) =>
   Effect.gen(function*() {
-    const { bodyLimit = 64 * 1024, csrf, decide, extensions, maxSize = Infinity } = options
+    const { bodyLimit = 64 * 1024, csrf, decide, extensions, headers = [], maxSize = Infinity } = options
     const { field = "authenticity_token", header = "x-csrf-token" } = csrf ?? {}
-    if (request.method === "OPTIONS") return preflight(header)
+    if (request.method === "OPTIONS") return preflight([header, ...headers])
     if (request.method !== "POST") {
       return relay.refuse(405, "MethodNotAllowed", "Post what is to be uploaded", { allow: "POST, OPTIONS" })
     }
@@ -219,12 +266,12 @@ const failed = (why: unknown) =>
     relay.refuse(500, "InternalError", "The upload could not be decided on: try again later")
   )
 
-const preflight = (header: string) =>
+const preflight = (headers: ReadonlyArray<string>) =>
   HttpServerResponse.empty({
     status: 204,
     headers: {
       "access-control-allow-methods": "POST",
-      "access-control-allow-headers": `Accept, Content-Type, X-Requested-With, ${header}`,
+      "access-control-allow-headers": ["Accept", "Content-Type", "X-Requested-With", ...headers].join(", "),
       "access-control-max-age": "600"
     }
   })
@@ -311,7 +358,7 @@ const SHORTEST_SECRET = 32
  *
  * Of a request it passes on `Content-Type`, `Content-Length`, `Content-Range` and `Cache-Control`, of an answer `Range`,
  * `Retry-After`, `Date`, `Content-Type` and, as another handle, `Location`. It needs an HTTP layer that keeps the length
- * of a body which is a stream: those of Node, not fetch. `PandaInputError` if the secret is too short.
+ * of a body which is a stream: those of Node, not fetch. `PandaInputError` if an option is wrong.
  *
  * @example
  * import * as HttpRouter from "@effect/platform/HttpRouter"
@@ -335,11 +382,18 @@ export const proxy = ({ expiry = "1 day", secret, url }: ProxyOptions): Effect.E
   Effect.gen(function*() {
     const [first, ...others] = Redacted.isRedacted(secret) ? [secret] : secret
     if (first === undefined || [first, ...others].some((one) => Redacted.value(one).length < SHORTEST_SECRET)) {
-      return yield* new PandaInputError({
-        operation: "Authorize.proxy",
-        parameter: "secret",
-        description: `is shorter than ${SHORTEST_SECRET} characters: make a random one`
-      })
+      return yield* wrong(
+        "Authorize.proxy",
+        "secret",
+        `is shorter than ${SHORTEST_SECRET} characters: make a random one`
+      )
+    }
+    if (!/^(\/|https?:\/\/)/i.test(url)) {
+      return yield* wrong("Authorize.proxy", "url", "is no path from / on and no http address: pass one")
+    }
+    const lasts = Duration.toMillis(expiry)
+    if (!(lasts > 0 && lasts < Infinity)) {
+      return yield* wrong("Authorize.proxy", "expiry", "is no time with an end above 0: leave it out, or pass one")
     }
     const place = url.replace(/\/+$/, "")
     const seal = seals.make([first, ...others])
@@ -348,7 +402,7 @@ export const proxy = ({ expiry = "1 day", secret, url }: ProxyOptions): Effect.E
       httpApp: HttpMiddleware.withLoggerDisabled(interruptible(relay.make(seal, place))),
       urlOf: (location, size) =>
         Effect.gen(function*() {
-          const until = (yield* Clock.currentTimeMillis) + Duration.toMillis(expiry)
+          const until = (yield* Clock.currentTimeMillis) + lasts
           return `${place}/${yield* seal.seal({ location: Redacted.value(location), size, until })}`
         })
     }

@@ -4,7 +4,7 @@ import * as HttpMiddleware from "@effect/platform/HttpMiddleware"
 import * as HttpRouter from "@effect/platform/HttpRouter"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Logger, Redacted, Schedule, TestClock } from "effect"
-import { type PandaClient, UploadSession } from "effect-panda"
+import { type PandaClient, PandaError, UploadSession } from "effect-panda"
 import * as Authorize from "effect-panda/Authorize"
 import * as PandaEmulator from "effect-panda/PandaEmulator"
 import { Fault } from "effect-panda/PandaEmulator"
@@ -137,6 +137,78 @@ describe("httpApp", () => {
       const foreign = yield* ask(app, { method: "OPTIONS", body: null, headers: { origin: "https://evil.example" } })
       assert.deepStrictEqual([foreign.status, foreign.headers.get("access-control-allow-origin")], [403, null])
     }).pipe(inMemory))
+
+  it.effect.each<[written: string, sent: string]>([
+    ["https://app.example/", "https://app.example"],
+    ["HTTPS://App.Example", "https://app.example"],
+    ["https://app.example:443", "https://app.example"],
+    ["http://app.example:80/", "http://app.example"],
+    ["https://app.example:8443/", "https://app.example:8443"],
+    ["https://bücher.example", "https://xn--bcher-kva.example"],
+    ["capacitor://localhost/", "capacitor://localhost"]
+  ])("knows %s as %s", ([written, sent]) =>
+    Effect.gen(function*() {
+      const app = Authorize.httpApp({ decide: h264, origins: ["https://other.example", written] })
+      const preflight = yield* ask(app, { method: "OPTIONS", body: null, headers: { origin: sent } })
+      assert.strictEqual(preflight.status, 204)
+      assert.strictEqual(preflight.headers.get("access-control-allow-origin"), sent)
+      const like = yield* ask(app, { method: "OPTIONS", body: null, headers: { origin: `${sent}.evil.example` } })
+      assert.strictEqual(like.status, 403)
+    }).pipe(inMemory))
+
+  it.effect("lets pages of listed origins add the headers that are listed, and see how long to wait", () =>
+    Effect.gen(function*() {
+      const app = Authorize.httpApp({
+        decide: h264,
+        origins: ["https://app.example"],
+        headers: ["authorization"],
+        csrf: { header: "x-token", verify: () => Effect.succeed(true) }
+      })
+      const { headers } = yield* ask(app, {
+        method: "OPTIONS",
+        body: null,
+        headers: { origin: "https://app.example" }
+      })
+      assert.strictEqual(
+        headers.get("access-control-allow-headers"),
+        "Accept, Content-Type, X-Requested-With, x-token, authorization"
+      )
+      assert.strictEqual(headers.get("access-control-expose-headers"), "Retry-After, Date")
+    }).pipe(inMemory))
+
+  /** As a program without types may pass it. */
+  const untyped = (options: object): Authorize.Options<never, never> => ({ decide: h264, ...options })
+
+  it.each<[what: string, options: object, parameter: string]>([
+    ...["", "*", "null", "app.example", "localhost:3000", "//app.example", "https://", "file:///", "data:,x"].map(
+      (origin): [string, object, string] => [`the origin ${JSON.stringify(origin)}`, { origins: [origin] }, "origins"]
+    ),
+    ...["https://app.example/films", "https://app.example?a", "https://app.example/#a", "https://me@app.example"].map(
+      (origin): [string, object, string] => [`the origin ${origin}`, { origins: [origin] }, "origins"]
+    ),
+    ["origins that are no list", { origins: "https://app.example" }, "origins"],
+    ["endings that are no list", { extensions: ".mp4" }, "extensions"],
+    ["a header that is none", { headers: ["x y"] }, "headers"],
+    ["a token's header that is none", { csrf: { header: "a\r\nb", verify: () => Effect.succeed(true) } }, "csrf"],
+    ...[Number.NaN, 0, -1, "5 GB", "5"].flatMap((bytes) =>
+      ["maxSize", "bodyLimit"].map((name): [string, object, string] => [
+        `${name} ${typeof bytes} ${bytes}`,
+        { [name]: bytes },
+        name
+      ])
+    )
+  ])("throws when it is made with %s", (_, options, parameter) => {
+    const refusal = (() => {
+      try {
+        return Authorize.httpApp(untyped(options))
+      } catch (error) {
+        return error
+      }
+    })()
+    if (!(refusal instanceof PandaError.PandaInputError)) return assert.fail("it was made")
+    assert.strictEqual(refusal.parameter, parameter)
+    assert.match(refusal.message, /^Authorize\.httpApp: .+: .+: (leave it out, or )?pass /)
+  })
 
   it.effect("asks for a token, as a header or in the payload", () =>
     Effect.gen(function*() {
@@ -406,6 +478,20 @@ describe("proxy", () => {
       assert.notInclude(short.message, "CANARY")
       yield* Effect.flip(Authorize.proxy({ url: "/u", secret: [] }))
       yield* Effect.flip(Authorize.proxy({ url: "/u", secret: [SECRET, Redacted.make("")] }))
+    }))
+
+  it.effect.each<[string, Partial<Authorize.ProxyOptions>]>([
+    ["url", { url: "" }],
+    ["url", { url: "panda/upload" }],
+    ["url", { url: "javascript:alert(1)" }],
+    ["expiry", { expiry: Number.NaN }],
+    ["expiry", { expiry: -1 }],
+    // It would be written as none, and the handle be over at once.
+    ["expiry", { expiry: Infinity }]
+  ])("refuses a wrong %s", ([parameter, options]) =>
+    Effect.gen(function*() {
+      const refusal = yield* Effect.flip(Authorize.proxy({ url: "/u", secret: SECRET, ...options }))
+      assert.strictEqual(refusal.parameter, parameter)
     }))
 
   it.effect("needs what an HttpApp needs, and the client", () =>

@@ -40,7 +40,7 @@ export const make = (seal: Seal, place: string) =>
     if (!METHODS.includes(method)) {
       return refuse(405, "MethodNotAllowed", "Bytes are PUT here", { allow: METHODS.join(", ") })
     }
-    if (!origin.judge(request, []).admitted) {
+    if (!origin.judge(request, origin.NONE).admitted) {
       return refuse(403, "ForbiddenOrigin", "Pages of other sites do not upload here")
     }
     const handle = request.url.replace(/[?#].*$/s, "").split("/").at(-1) ?? ""

@@ -9,6 +9,9 @@ export interface Options extends Limits {
   /**
    * Where the page's own server is asked for the upload: an address that takes the handshake of Panda's uploader
    * (`Authorize.httpApp` answers it), or a function that asks in its own way.
+   *
+   * Let a server of the page's own origin answer a 401 without `WWW-Authenticate: Basic` or `Digest`: with one, browsers
+   * open their own dialog for name and password, and the upload waits for it.
    */
   readonly authorize: string | URL | Authorizer
   /** Headers for the page's own server, such as one against forged requests; a function is called for each request. */

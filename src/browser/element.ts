@@ -16,11 +16,13 @@
  * | `name` | of the form's field, which has the id of each video |
  * | `label` | what it is for |
  * | `multiple` | whether there may be several files |
- * | `accept`, `max-size`, `max-files` | what is taken: as of a file input; in bytes; at a time |
+ * | `accept`, `max-size`, `max-files` | what is taken: as of a file input; in bytes; at a time; without a limit by default |
  * | `concurrency` | how many go at a time, 2 by default |
  * | `manual` | files wait for `queue.start()` |
  * | `required`, `disabled` | as of any field |
  * | `confirm-leave` | asks before the page is left while something goes |
+ *
+ * Numbers are whole and from 1 on: of any other the default is taken, and a warning in the console names the attribute.
  *
  * It has the parts `drop`, `label`, `choose`, `hint`, `list`, `file` (and the state beside it), `name`, `actions`,
  * `action`, `remove`, `status` and `progress`; the custom states `empty`, `over` (files are held over it), `busy`,

@@ -8,4 +8,4 @@ cases.show(
   /fault of each kind|after a reload|second tab|the proxy|2013 to itself/
 )
 
-elementCases.show("chromium", /into the form|axe|out of the page|before it was/)
+elementCases.show("chromium", /into the form|axe|out of the page|before it was|no sense/)

@@ -960,10 +960,39 @@ describe("queue", () => {
     ["keepFor", { keepFor: -1 }],
     ["maxSize", { maxSize: Number.NaN }],
     ["authorize", { authorize: "javascript:alert(1)" }],
-    ["authorize", { authorize: "" }]
-  ])("throws at %s that is wrong: %j", async (name, options) => {
+    ["authorize", { authorize: "" }],
+    ["authorize", { authorize: undefined }],
+    ["authorize", { authorize: 7 }],
+    ["headers", { headers: { "x y": "1" } }],
+    ["headers", { headers: { "x-token": "a\nb" } }],
+    ["payload", { payload: { id: 1n } }],
+    ["accept", { accept: ["video/*"] }],
+    ["name", { name: 7 }],
+    ["onExpired", { onExpired: "Restart" }],
+    ...["concurrency", "maxFiles", "chunkSize", "stallTimeout", "responseTimeout", "keepFor", "maxSize"].flatMap(
+      (name) => [Number.NaN, -1, -Infinity, "5", null].map((value): [string, object] => [name, { [name]: value }])
+    ),
+    // What a timer cannot wait it does not wait at all.
+    ...["stallTimeout", "responseTimeout"].flatMap((name) =>
+      [Infinity, 2 ** 31].map((value): [string, object] => [name, { [name]: value }])
+    ),
+    ["chunkSize", { chunkSize: Infinity }],
+    ["concurrency", { concurrency: 1.5 }],
+    ["concurrency", { concurrency: 0.5 }],
+    ["maxFiles", { maxFiles: 0.2 }]
+  ])("throws at %s that is wrong: %o", async (name, options) => {
     await start()
     assert.throws(() => queue({ authorize: AUTHORIZE, ...options }), name)
+  })
+
+  it("takes what has no limit, and the longest that a timer can wait", async () => {
+    await start()
+    const none = { concurrency: Infinity, maxFiles: Infinity, maxSize: Infinity, keepFor: Infinity }
+    const waits = { stallTimeout: 2 ** 31 - 1, responseTimeout: 2 ** 31 - 1 }
+    const all = queue({ authorize: AUTHORIZE, ...none, ...waits })
+    const over = idle(all)
+    all.add(files(3))
+    assert.deepStrictEqual(await over, { done: 3, failed: 0 })
   })
 
   it("throws at what is no file", async () => {

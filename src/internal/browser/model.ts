@@ -27,9 +27,9 @@ export interface Options extends Limits {
   readonly name?: string | undefined
   /** Bytes in a chunk, from 1 to 512 MiB. By default chunks adapt to the connection. */
   readonly chunkSize?: number | undefined
-  /** Milliseconds in which bytes have to move before the server is asked what it has; 30 seconds by default. */
+  /** Milliseconds in which bytes have to move before the server is asked what it has; 30 seconds by default, 24 days at most. */
   readonly stallTimeout?: number | undefined
-  /** Milliseconds from the last byte of a chunk to the answer; 5 minutes by default. */
+  /** Milliseconds from the last byte of a chunk to the answer; 5 minutes by default, 24 days at most. */
   readonly responseTimeout?: number | undefined
   /** What to do if the session is gone: begin again with a new one, which is the default, or fail. */
   readonly onExpired?: "fail" | "restart" | undefined

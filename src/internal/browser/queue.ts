@@ -6,8 +6,10 @@ import * as upload from "./upload.js"
 
 export const make = (options: QueueOptions): Queue => {
   for (const name of ["concurrency", "maxFiles"] as const) {
-    const value = options[name]
-    if (value !== undefined && !(value >= 1)) throw new RangeError(`queue: \`${name}\` is not a number from 1 on`)
+    const value: unknown = options[name]
+    if (value !== undefined && value !== Infinity && !(Number.isInteger(value) && Number(value) >= 1)) {
+      throw new RangeError(`queue: \`${name}\` is not a whole number from 1 on`)
+    }
   }
   // What is wrong with the options is told at once, not with the first file.
   upload.make(new Blob(["?"]), options)

@@ -15,21 +15,54 @@ const DAY = 24 * 60 * 60 * 1000
 /** Bytes: more than that in a chunk, and losing one hurts. */
 const LARGEST_CHUNK = 512 * 1024 * 1024
 
-/** What a programmer has to put right is thrown, before anything is sent. */
+/** Milliseconds: browsers wait no longer, and not at all where more is asked for. */
+const LONGEST_WAIT = 2 ** 31 - 1
+
+/** The options that are numbers, and what they have to be. */
+const NUMBERS = {
+  chunkSize: [
+    (value: number) => Number.isInteger(value) && value >= 1 && value <= LARGEST_CHUNK,
+    "a whole number from 1 to 536870912 (512 MiB)"
+  ],
+  stallTimeout: [(value: number) => value > 0 && value <= LONGEST_WAIT, "a number above 0, up to 2147483647"],
+  responseTimeout: [(value: number) => value > 0 && value <= LONGEST_WAIT, "a number above 0, up to 2147483647"],
+  maxSize: [(value: number) => value > 0, "a number above 0"],
+  keepFor: [(value: number) => value >= 0, "a number from 0 on"]
+} as const
+
+/** What a programmer has to put right is thrown, before anything is sent: also what no compiler has looked at. */
 const check = (file: Blob, options: Options): void => {
-  const { authorize, chunkSize, keepFor } = options
+  const { accept, authorize, headers, name, onExpired, payload } = options
+  const refuse = (name: string, wanted: string): never => {
+    throw new TypeError(`upload: \`${name}\` is not ${wanted}`)
+  }
   if (!(file instanceof Blob)) throw new TypeError("upload: the file is not a File or a Blob")
-  if (typeof authorize !== "function" && (authorize === "" || handshake.placeOf(String(authorize)) === undefined)) {
-    throw new TypeError("upload: `authorize` is not an http address or a function")
+  const isText = (typeof authorize === "string" && authorize !== "") || authorize instanceof URL
+  if (typeof authorize !== "function" && !(isText && handshake.placeOf(String(authorize)) !== undefined)) {
+    refuse("authorize", "an http address or a function")
   }
-  if (chunkSize !== undefined && !(Number.isInteger(chunkSize) && chunkSize >= 1 && chunkSize <= LARGEST_CHUNK)) {
-    throw new RangeError("upload: `chunkSize` is not a whole number from 1 to 536870912 (512 MiB)")
+  for (const [option, [holds, wanted]] of Object.entries(NUMBERS)) {
+    const value: unknown = options[option as keyof typeof NUMBERS]
+    if (value !== undefined && !(typeof value === "number" && holds(value))) {
+      throw new RangeError(`upload: \`${option}\` is not ${wanted}`)
+    }
   }
-  for (const name of ["stallTimeout", "responseTimeout", "maxSize"] as const) {
-    const value = options[name]
-    if (value !== undefined && !(value > 0)) throw new RangeError(`upload: \`${name}\` is not a number above 0`)
+  for (const [option, value] of Object.entries({ accept, name })) {
+    if (value !== undefined && typeof value !== "string") refuse(option, "text")
   }
-  if (keepFor !== undefined && !(keepFor >= 0)) throw new RangeError("upload: `keepFor` is not a number from 0 on")
+  if (onExpired !== undefined && onExpired !== "fail" && onExpired !== "restart") refuse("onExpired", "fail or restart")
+  // What they throw by themselves shows what is in them.
+  if (typeof headers !== "function" && throws(() => new Headers(headers))) refuse("headers", "an object of headers")
+  if (throws(() => JSON.stringify(payload))) refuse("payload", "what JSON can tell")
+}
+
+const throws = (run: () => unknown): boolean => {
+  try {
+    run()
+    return false
+  } catch {
+    return true
+  }
 }
 
 /** What a run is stopped with. */

@@ -190,9 +190,22 @@ export class PandaUpload extends Base {
     if (this.#busy && this.hasAttribute("confirm-leave")) event.preventDefault()
   }
 
+  /** Attributes that were warned of, with what was in them. */
+  readonly #warned = new Set<string>()
+
+  /** As browsers do with attributes that make no sense, the default is taken; but it is said. */
   #number(name: string): number | undefined {
-    const value = Number(this.getAttribute(name) ?? Number.NaN)
-    return value > 0 ? value : undefined
+    const text = this.getAttribute(name)
+    if (text === null) return undefined
+    const value = text.trim() === "" ? Number.NaN : Number(text)
+    if (Number.isInteger(value) && value >= 1) return value
+    const warning = `panda-upload: ${name}=${
+      JSON.stringify(text)
+    } is no whole number from 1 on, so the default is taken`
+    // eslint-disable-next-line no-console -- whoever writes the page looks there
+    if (!this.#warned.has(warning)) console.warn(warning)
+    this.#warned.add(warning)
+    return undefined
   }
 
   #optionsNow(): QueueOptions {

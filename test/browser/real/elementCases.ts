@@ -59,6 +59,8 @@ export const show = (name: browsers.Name, which = /./) => {
       what: string,
       body: (given: {
         readonly at: Page
+        /** What the page has said, of which nothing may be left. */
+        readonly said: Array<string>
         readonly emulator: PandaEmulator.PandaEmulator.Service
       }) => Effect.Effect<void, unknown, Scope.Scope>
     ) => {
@@ -69,7 +71,7 @@ export const show = (name: browsers.Name, which = /./) => {
           const browser = yield* browsers.launch(name, executable!)
           const { page: at, said } = yield* browsers.open(browser)
           yield* page(() => at.goto(`${url}element`))
-          yield* body({ at, emulator })
+          yield* body({ at, said, emulator })
           assert.deepStrictEqual(yield* page(() => at.evaluate(() => window.violations)), [])
           assert.deepStrictEqual(said, [])
         }))
@@ -274,6 +276,28 @@ export const show = (name: browsers.Name, which = /./) => {
           )
           const why = "gpj.4pm is too large, 3 bytes are the most: choose a smaller file"
           assert.deepStrictEqual(shown, ["Wählen", "gpj.4pm", why, `gpj.4pm: ${why}`])
+        })
+    )
+
+    shows(
+      "takes the default for numbers that make no sense, and says so once",
+      ({ at, said }) =>
+        Effect.gen(function*() {
+          const numbers = { "concurrency": "0.5", "max-files": "0.2", "max-size": "5 MB" }
+          yield* page(() =>
+            at.evaluate((numbers) => {
+              const element = document.querySelector("panda-upload")!
+              for (const [name, value] of Object.entries(numbers)) element.setAttribute(name, value)
+            }, numbers)
+          )
+          yield* page(() => at.evaluate(() => window.drop({ "a.mp4": 1000, "b.mp4": 1001 })))
+          yield* page(() => at.evaluate(() => window.drop({ "c.mp4": 1002 })))
+          yield* states(at, "done", "done", "done")
+          const warned = said.splice(0).map((line) => /^warn\w*: panda-upload: ([\w-]+)="(.*)" is no /.exec(line))
+          assert.deepStrictEqual(
+            warned.map((found) => found?.slice(1)).sort(),
+            Object.entries(numbers).map((entry) => [...entry])
+          )
         })
     )
 

@@ -4,7 +4,7 @@ import { UploadFailure } from "effect-panda/browser"
 import { type Course, run, type Settings, type Ways } from "effect-panda/internal/browser/transfer"
 import * as decision from "effect-panda/internal/upload/decision"
 import { vi } from "vitest"
-import { locations, meanings, START, type StepCase, steps } from "../upload/decisionTable.js"
+import { answerOf, locations, meanings, START, type StepCase, steps } from "../upload/decisionTable.js"
 import { type Behaviour, type Seen, xhrTo } from "./fakeXhr.js"
 
 afterEach(() => {
@@ -136,36 +136,11 @@ const holds = (step: Partial<decision.Step>, seen: Observed) => {
   if (step._tag !== "Done" && step._tag !== "Fail" && step._tag !== "LookUp") assert.isUndefined(seen.end)
 }
 
-/** An answer that means this. A browser follows redirects by itself, so that none is hidden from the page. */
+/** What a page meets. A browser follows redirects by itself, so that none is hidden from the page. */
 const behaviourOf = (outcome: StepCase["outcome"]): Behaviour | undefined => {
-  switch (outcome._tag) {
-    case "Progress": {
-      const size = outcome.size === undefined ? "" : `/${outcome.size}`
-      return { status: 204, headers: { range: outcome.offset === 0 ? undefined : `0-${outcome.offset - 1}${size}` } }
-    }
-    case "Video":
-      return { status: 200, text: `{"id":"v"}` }
-    case "Elsewhere":
-      return { status: 300, headers: { location: AT } }
-    case "Later":
-      return { status: 503 }
-    case "Doubtful":
-      return { status: 409 }
-    case "Gone":
-      return { status: 410 }
-    case "TooLarge":
-      return { status: 413, text: `{"error":"FileSizeLimitExceeded"}` }
-    case "TooLong":
-      return { status: 413 }
-    case "Denied":
-      return { status: 401 }
-    case "Refused":
-      return { status: 400 }
-    case "Broken":
-      return outcome.timeout ? "silent" : "broken"
-    case "Hidden":
-      return undefined
-  }
+  if (outcome._tag === "Hidden") return undefined
+  if (outcome._tag === "Broken") return outcome.timeout ? "silent" : "broken"
+  return answerOf(outcome, AT)
 }
 
 const seenByPages = steps.flatMap((step) => {

@@ -148,6 +148,35 @@ export interface StepCase {
   readonly after?: Partial<Known>
 }
 
+/** An answer that means this, of a session at that place. */
+export const answerOf = (outcome: Meaning, at: string): Partial<Answer> & { readonly status: number } => {
+  switch (outcome._tag) {
+    case "Progress": {
+      if (outcome.offset === 0) return { status: 204 }
+      const size = outcome.size === undefined ? "" : `/${outcome.size}`
+      return { status: 204, headers: { range: `0-${outcome.offset - 1}${size}` } }
+    }
+    case "Video":
+      return { status: 200, text: VIDEO }
+    case "Elsewhere":
+      return { status: 300, headers: { location: at } }
+    case "Later":
+      return { status: 503 }
+    case "Doubtful":
+      return { status: 409 }
+    case "Gone":
+      return { status: 410 }
+    case "TooLarge":
+      return { status: 413, text: `{"error":"FileSizeLimitExceeded"}` }
+    case "TooLong":
+      return { status: 413 }
+    case "Denied":
+      return { status: 401 }
+    case "Refused":
+      return { status: 400 }
+  }
+}
+
 const progress = (offset: number): Outcome => ({ _tag: "Progress", offset })
 const fail = { _tag: "Fail" } as const
 const send = { _tag: "Ask", ask: "Send" } as const

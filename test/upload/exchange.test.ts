@@ -1,37 +1,18 @@
 /** The protocol's table of answers, run against the exchanges of an Effect upload. In a page: test/browser/table.test.ts. */
-import * as Headers from "@effect/platform/Headers"
-import * as HttpClient from "@effect/platform/HttpClient"
-import * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Either, Layer, Option, Redacted } from "effect"
-import { Credentials, PandaClient, UploadSession } from "effect-panda"
+import { Effect, Either, Option, Redacted } from "effect"
+import { UploadSession } from "effect-panda"
 import type { Answer } from "effect-panda/internal/upload/decision"
 import { locations, meanings } from "./decisionTable.js"
+import { panda, responseOf } from "./scripted.js"
 
 const AT = "http://vm-1.example/upload/session?id=1"
 
 /** A probe that is answered so. */
-const probe = ({ headers = {}, status = 200, text = "" }: Partial<Answer>, location = AT) => {
-  const http = HttpClient.make((request) => {
-    // No Response of the web has a body with 204, as some answers in the table have.
-    const response = HttpClientResponse.fromWeb(request, new Response(text, { headers: { "content-length": "0" } }))
-    return Effect.succeed(
-      Object.create(response, {
-        status: { value: status },
-        headers: { value: Headers.fromInput({ ...headers, "content-length": String(text.length) }) },
-        text: { value: Effect.succeed(text) }
-      }) as HttpClientResponse.HttpClientResponse
-    )
-  })
-  return UploadSession.probe(Redacted.make(location), 100, { timeout: "30 seconds" }).pipe(
-    Effect.provide(
-      PandaClient.layer.pipe(
-        Layer.provide(Credentials.layer({ accessKey: "a", cloudId: "c", secretKey: Redacted.make("s") })),
-        Layer.provide(Layer.succeed(HttpClient.HttpClient, http))
-      )
-    )
+const probe = (answer: Partial<Answer>, location = AT) =>
+  UploadSession.probe(Redacted.make(location), 100, { timeout: "30 seconds" }).pipe(
+    Effect.provide(panda((request) => Effect.succeed(responseOf(request, answer))))
   )
-}
 
 describe("what an answer means", () => {
   it.effect.each(meanings.map((one) => [one.what, one] as const))(

@@ -94,9 +94,15 @@ export const read = (
         continue
       }
       const next = value ?? words[++i]
-      // A flag in the place of a value is a value that was forgotten.
-      if (next === undefined || known.some(({ names }) => names.includes(next.split("=")[0]!))) {
+      // A flag in the place of a value is a value that was forgotten, and so is nothing: a variable was not set.
+      const isFlag = known.some(({ names }) => names.includes(next?.split("=")[0] ?? ""))
+      if (isFlag && value !== undefined) return usageError(`${name} cannot take ${value}, which is a flag`, path)
+      if (next === undefined || next === "" || isFlag) {
         return usageError(`${name} needs a value: ${name} ${flag.value}`, path)
+      }
+      const choices = flag.value.split(" | ")
+      if (choices.length > 1 && !choices.includes(next)) {
+        return usageError(`${name} takes ${choices.slice(0, -1).join(", ")} or ${choices.at(-1)}, not ${next}`, path)
       }
       given.push([name!, next])
     } else if (at._tag === "Group") {

@@ -37,6 +37,9 @@ export class Ended extends Data.TaggedError("Ended")<{
 /** Nobody reads standard output any more. */
 export class PipeClosed extends Data.TaggedError("PipeClosed") {}
 
+/** What standard output goes to takes no more, such as a disk that is full. */
+export class OutputFailed extends Data.TaggedError("OutputFailed")<{ readonly message: string }> {}
+
 /** Of failures that a library call ends in. `uploading` tells whether the same command would go on. */
 export const codeOf = (error: unknown, uploading = false): number => {
   if (!isTagged(error)) return codes.failed

@@ -11,7 +11,7 @@ import * as LogLevel from "effect/LogLevel"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import type { WriteStream } from "node:tty"
-import { PipeClosed } from "./exit.js"
+import { OutputFailed, PipeClosed } from "./exit.js"
 import type { Event } from "./json.js"
 import { inLine, width } from "./text.js"
 
@@ -48,8 +48,8 @@ export declare namespace Output {
       never,
       Scope.Scope
     >
-    /** Fails when nobody reads standard output any more; `unread` tells whether that is so. */
-    readonly closed: Effect.Effect<never, PipeClosed>
+    /** Fails when nobody reads standard output any more, or it cannot be written; `unread` tells whether that is so. */
+    readonly closed: Effect.Effect<never, PipeClosed | OutputFailed>
     readonly unread: () => boolean
     /** The exit code then; 0 unless there is something to go on with. */
     unreadCode: number
@@ -75,11 +75,18 @@ const REDRAW = "100 millis"
 
 export const make = (options: Options): Effect.Effect<Output.Service> =>
   Effect.gen(function*() {
-    const closed = yield* Deferred.make<never, PipeClosed>()
+    const closed = yield* Deferred.make<never, PipeClosed | OutputFailed>()
     let unread = false
-    stdout.on("error", () => {
+    stdout.on("error", ({ code, message }: NodeJS.ErrnoException) => {
       unread = true
-      Deferred.unsafeDone(closed, new PipeClosed())
+      Deferred.unsafeDone(
+        closed,
+        Effect.fail(
+          code === "EPIPE"
+            ? new PipeClosed()
+            : new OutputFailed({ message: `standard output cannot be written: ${message}. Write to another place` })
+        )
+      )
     })
     // Where nobody hears us there is nobody to tell.
     stderr.on("error", () => {})
@@ -105,7 +112,12 @@ export const make = (options: Options): Effect.Effect<Output.Service> =>
     const write = (stream: WriteStream, text: string) =>
       Effect.async<void>((resume) => {
         if (drawn.length > 0 && stream.isTTY) stderr.write(`${back()}\u001b[J`)
-        stream.write(`${text}\n`, () => resume(Effect.void))
+        // What went wrong is told after this, as an event.
+        stream.write(
+          `${text}\n`,
+          (error) =>
+            resume(stream === stdout && error instanceof Error ? Effect.ignore(Deferred.await(closed)) : Effect.void)
+        )
         if (drawn.length > 0 && stream.isTTY) stderr.write(lines())
       })
 

@@ -39,8 +39,7 @@ export const run = (words: ReadonlyArray<string>, stopped: () => number): Effect
         if (Either.isLeft(ready)) return yield* report(plain, ready.left)
         const { connection, output: options, run } = ready.right
         const output = yield* Output.make(options)
-        return yield* run.pipe(
-          Effect.raceFirst(output.closed),
+        return yield* heard(output, run).pipe(
           Effect.provideService(Output.Output, output),
           Effect.provideService(configuration.Connection, configuration.make(connection)),
           Effect.provide(Output.layerLogger(output)),
@@ -66,14 +65,24 @@ export const run = (words: ReadonlyArray<string>, stopped: () => number): Effect
     )
   )
 
+/** Ends with who listens, and well only if all was taken that was printed. */
+const heard = <E, R>(output: Output.Output.Service, effect: Effect.Effect<void, E, R>) =>
+  Effect.gen(function*() {
+    yield* effect
+    if (output.unread()) yield* Effect.catchTag(output.closed, "PipeClosed", () => Effect.void)
+  }).pipe(Effect.raceFirst(output.closed))
+
 const printed = (output: Output.Output.Service, text: string) =>
-  output.print(text).pipe(Effect.raceFirst(output.closed), Effect.ignore, Effect.as(0))
+  heard(output, output.print(text)).pipe(
+    Effect.as(0),
+    Effect.catchAll((error) => report(output, error))
+  )
 
 /** What went wrong, in words on standard error, or as the last object of `--json`; gives the exit code. */
 const report = (output: Output.Output.Service, error: unknown): Effect.Effect<number> =>
   Effect.gen(function*() {
-    const exit = codeOf(error)
     const tag = isTagged(error) ? error._tag : "Defect"
+    const exit = tag === "OutputFailed" ? output.unreadCode || codes.failed : codeOf(error)
     if (tag === "PipeClosed") return output.unreadCode
     const reason = error instanceof Ended && error.cause !== undefined ? error.cause : error
     yield* output.emit({ type: "error", exit, error: json.failure(reason) })

@@ -8,9 +8,10 @@ import * as Effect from "effect/Effect"
 import type * as Option from "effect/Option"
 import type { Cloud } from "../Clouds.js"
 import * as Encodings from "../Encodings.js"
+import { PandaSourceError } from "../PandaError.js"
 import * as Upload from "../Upload.js"
 import * as Videos from "../Videos.js"
-import { codeOf, codes, Ended, isTagged } from "./exit.js"
+import { codeOf, codes, Ended } from "./exit.js"
 import * as json from "./json.js"
 import type { Output } from "./output.js"
 import * as Progress from "./progress.js"
@@ -72,7 +73,7 @@ export const make = (
 ): Telling => {
   const { err, out } = output.style
   const tasks: Array<Task> = []
-  const about = ({ path }: Task, words: string) => alone ? words : `${inLine(path)}: ${words}`
+  const about = (task: Task, words: string) => alone ? words : `${named(task)}: ${words}`
 
   const show: Telling["show"] = (task, next) =>
     Effect.suspend(() => {
@@ -105,12 +106,10 @@ export const make = (
     end,
     fail: (task, error, words) =>
       Effect.gen(function*() {
-        const message = words ?? (error instanceof Error ? error.message : String(error))
+        const message = words ?? wordsOf(task, error)
         yield* end(task, codeOf(error, task.video === undefined && again !== undefined), error)
         yield* output.emit({ type: "failed", file: task.path, error: json.failure(error) })
-        // One that is about the file names it as it was tried.
-        const path = isTagged(error) && error._tag === "PandaSourceError" ? ` (${inLine(task.path)})` : ""
-        yield* output.complain(err("red", about(task, `Failed: ${message}${path}`)))
+        yield* output.complain(err("red", about(task, `Failed: ${message}`)))
       }),
     encodings: (task, encodings) =>
       Effect.zipRight(
@@ -127,7 +126,7 @@ export const make = (
     result: (task, video, encodings, cloud) =>
       Effect.gen(function*() {
         yield* output.print(
-          `Video     ${out("bold", inLine(video.id))}  ${Progress.stateOf(video)}  ${inLine(task.path)}`
+          `Video     ${out("bold", inLine(video.id))}  ${Progress.stateOf(video)}  ${named(task)}`
         )
         for (const encoding of encodings) yield* output.print(Progress.resultOf(encoding, cloud))
         return Videos.isFail(video) || encodings.some(Encodings.isFail) ? codes.failed : 0
@@ -222,6 +221,24 @@ export const make = (
       if (!alone && again !== undefined) yield* output.complain(`To go on: ${again}`)
     })
   }
+}
+
+const STDIN = "-"
+
+const named = ({ path }: Task) => path === STDIN ? "standard input" : inLine(path)
+
+/** An error's own words, but of the file: it is named as it was tried, and what helps is another command. */
+const wordsOf = (task: Task, error: unknown): string => {
+  if (!(error instanceof PandaSourceError)) return error instanceof Error ? error.message : String(error)
+  const isSize = error.reason === "TooShort" || error.reason === "Changed"
+  if (task.path === STDIN && isSize) {
+    return `standard input has ${error.reason === "TooShort" ? "fewer" : "more"} bytes than --size says: ${
+      error.description ?? "pass what it has"
+    }`
+  }
+  return error.reason === "Changed"
+    ? `${named(task)} has changed since the upload began: let nothing write to it, and run the command again`
+    : `${error.message} (${named(task)})`
 }
 
 const beginning = (event: Extract<Upload.UploadEvent, { readonly state: unknown }>): string =>

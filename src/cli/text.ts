@@ -101,3 +101,9 @@ export const table = (rows: ReadonlyArray<ReadonlyArray<string>>, columns: numbe
   }
   return cells.map((row) => row.map((cell, i) => column(cell, widths[i]!)).join("  ").trimEnd())
 }
+
+/** Whether it is an URL with a host, such as `https://example.com/a`. */
+export const isAddress = (text: string): boolean => /^[a-z][a-z\d+.-]*:\/\/[^/]/i.test(text) && URL.canParse(text)
+
+/** One that can be posted to. */
+export const isWebAddress = (text: string): boolean => /^https?:/i.test(text) && isAddress(text)

@@ -45,6 +45,8 @@ export interface Options {
   readonly program?: ReadonlyArray<string>
   /** Once what was written matches, this signal is sent. */
   readonly signal?: readonly [pattern: RegExp, signal: NodeJS.Signals]
+  /** How often it is sent, at once; once by default. */
+  readonly signals?: number
   /** Once so much was written to standard output, its reader goes. */
   readonly closeAfter?: number
 }
@@ -66,7 +68,7 @@ export const run = (args: ReadonlyArray<string>, options: Options = {}): Effect.
     const look = () => {
       if (options.signal?.[0].test(out + err) === true && !sent) {
         sent = true
-        child.kill(options.signal[1])
+        for (let i = 0; i < (options.signals ?? 1); i++) setImmediate(() => child.kill(options.signal![1]))
       }
     }
     child.stdout.on("data", (text) => {

@@ -12,7 +12,7 @@ import { read } from "../../src/cli/commandLine.js"
 import { root } from "../../src/cli/commands.js"
 import { codeOf } from "../../src/cli/exit.js"
 import * as HttpProxy from "../httpProxy.js"
-import { emulator, lines, objects, person, run, temporary } from "./command.js"
+import { bundled, emulator, lines, objects, person, run, temporary } from "./command.js"
 
 const nobody = Object.fromEntries(
   ["PANDA_ACCESS_KEY", "PANDA_SECRET_KEY", "PANDA_CLOUD_ID", "PANDA_HOST", "PANDA_PORT"].map((name) => [name, ""])
@@ -48,7 +48,10 @@ const refused: ReadonlyArray<readonly [args: ReadonlyArray<string>, message: Reg
   [["emulator", "--videos", "-3"], /^--videos takes a number from 0 on$/],
   [["upload", "a.mp4", "--concurrency", "1e400"], /^--concurrency takes a number from 1 on$/],
   [["videos", "list", "--limit", "99999999999999999999"], /^--limit takes a number from 1 on$/],
-  [["videos", "list", "--region", "mars"], /us, eu, gce/]
+  [["videos", "list", "--region", "mars"], /^--region takes us, eu or gce, not mars$/],
+  [["videos", "list", "--config", ""], /^--config needs a value: --config FILE$/],
+  [["upload", "a.mp4", "--state="], /^--state needs a value: --state FOLDER$/],
+  [["upload", "a.mp4", "--payload=--json"], /^--payload cannot take --json, which is a flag$/]
 ]
 
 describe("command line", { timeout: 120_000 }, () => {
@@ -168,6 +171,18 @@ describe("command line", { timeout: 120_000 }, () => {
       assert.isAtMost((yield* panda.requests).length - before, 3)
     }).pipe(Effect.provide(emulator({ videos: 250 }))))
 
+  it.scopedLive("does not end well where what it prints cannot be written", () =>
+    Effect.gen(function*() {
+      const { run } = yield* person
+      // The device that is always full.
+      const program = ["sh", "-c", `exec "$0" "$@" > /dev/full`, process.execPath, bundled()]
+      for (const words of [["videos", "list"], ["videos", "list", "--json"], ["help"], ["--version"]]) {
+        const { code, err } = yield* run(words, { program })
+        assert.strictEqual(code, 1, err)
+        assert.match(err, /^effect-panda: .*ENOSPC/m)
+      }
+    }).pipe(Effect.provide(emulator({ videos: 1 }))))
+
   it.scopedLive("shows, creates and deletes, the latter only when it is sure", () =>
     Effect.gen(function*() {
       const panda = yield* PandaEmulator.PandaEmulator
@@ -206,7 +221,11 @@ describe("command line", { timeout: 120_000 }, () => {
       assert.strictEqual(plan.code, 0, plan.err)
       assert.deepStrictEqual(lines(plan.out), ["+ small", "~ h264", "    width  640 -> 1280", "- webm"])
       assert.sameMembers(yield* names, ["h264", "webm"])
-      yield* run(["profiles", "sync", "profiles.json", "--prune"])
+      const unsure = yield* run(["profiles", "sync", "profiles.json", "--prune"])
+      assert.strictEqual(unsure.code, 2)
+      assert.match(unsure.err, /no terminal to ask on: pass --yes/)
+      assert.sameMembers(yield* names, ["h264", "webm"])
+      yield* run(["profiles", "sync", "profiles.json", "--prune", "--yes"])
       assert.sameMembers(yield* names, ["h264", "small"])
       const made = yield* run("profiles create preset_name=webm name=web width=320".split(" "))
       assert.match(made.out, /^width +320$/m)
@@ -241,6 +260,23 @@ describe("command line", { timeout: 120_000 }, () => {
       assert.strictEqual(token.code, 4)
       assert.notInclude(token.out + token.err, "clou_canary")
     }).pipe(Effect.provide(emulator({ videos: 3 }))))
+
+  it.scopedLive.each([
+    [["sign", "GET", ""], /is not a path/],
+    [["sign", "GET", "/videos.json?page=2"], /is not a path/],
+    [["request", "GET", "videos.json"], /is not a path/],
+    [["videos", "create", "--url", "my movie.mp4"], /a file goes by effect-panda upload 'my movie\.mp4'/],
+    [["notifications", "set", "--url", "example.com/hook"], /--url takes an address such as https/],
+    [["webhooks", "send", "video-encoded", "--to", "http://"], /--to takes an http url/]
+  ])("refuses %j before it is sent", ([words, message]) =>
+    Effect.gen(function*() {
+      const panda = yield* PandaEmulator.PandaEmulator
+      const { run } = yield* person
+      const { code, err } = yield* run(words as Array<string>)
+      assert.strictEqual(code, 2, err)
+      assert.match(err, message as RegExp)
+      assert.deepStrictEqual(yield* panda.requests, [])
+    }).pipe(Effect.provide(emulator())))
 
   it.scopedLive("lists, ends and forgets unfinished uploads", () =>
     Effect.gen(function*() {

@@ -56,7 +56,8 @@ describe("upload", { timeout: 120_000 }, () => {
       const hash = file("my movie.mp4", 3_000_000)
       yield* slow(panda)
       const command = ["upload", "my movie.mp4", "--chunk-size", "100K"]
-      const first = yield* run(command, { signal: [/[2-6]\d %/, "SIGINT"] })
+      // As those of a group get it that pass on what they get.
+      const first = yield* run(command, { signal: [/[2-6]\d %/, "SIGINT"], signals: 2 })
       assert.strictEqual(first.code, 130, first.err)
       const said = /^Interrupted at byte (\d+) of 3000000\. To go on: (.*)$/m.exec(first.err)
       assert.strictEqual(said?.[2], "effect-panda upload 'my movie.mp4' --chunk-size 100K")
@@ -214,6 +215,20 @@ describe("upload", { timeout: 120_000 }, () => {
       assert.strictEqual(unsized.code, 2)
       assert.include(unsized.err, "--size")
     }).pipe(Effect.provide(emulator())))
+
+  it.scopedLive.each(
+    [[400_000, /has more bytes than --size says/], [600_000, /has fewer bytes than --size says/]] as const
+  )(
+    "names what is wrong with standard input of another size than %i",
+    ([size, message]) =>
+      Effect.gen(function*() {
+        const { run } = yield* person
+        const { code, err } = yield* run(["upload", "-", "--size", String(size)], { input: new Uint8Array(500_000) })
+        assert.strictEqual(code, 1)
+        assert.match(err, message)
+        assert.notMatch(err, /onChanged|\(-\)/)
+      }).pipe(Effect.provide(emulator()))
+  )
 
   it.scopedLive("ends quietly, and to be resumed, where nobody reads what --json writes", () =>
     Effect.gen(function*() {

@@ -6,6 +6,7 @@ import { group, leaf, text } from "../command.js"
 import { connected } from "../configuration.js"
 import { UsageError } from "../exit.js"
 import * as resource from "../resource.js"
+import { isWebAddress } from "../text.js"
 
 const events = ["video_created", "video_encoded", "encoding_progress", "encoding_completed"] as const
 
@@ -51,6 +52,12 @@ const set = leaf({
       if (url === undefined && delay === undefined && Object.keys(changes).length === 0) {
         return yield* new UsageError({
           message: "nothing to change: pass --url, --delay, --on or --off",
+          command: "notifications set"
+        })
+      }
+      if (url !== undefined && url !== "none" && !isWebAddress(url)) {
+        return yield* new UsageError({
+          message: "--url takes an address such as https://example.com/webhooks, or none",
           command: "notifications set"
         })
       }

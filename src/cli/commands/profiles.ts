@@ -3,9 +3,10 @@ import * as FileSystem from "@effect/platform/FileSystem"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as Profiles from "../../Profiles.js"
+import { confirm } from "../ask.js"
 import { argument, flag, group, leaf } from "../command.js"
 import { connected } from "../configuration.js"
-import { UsageError } from "../exit.js"
+import { codes, Ended, UsageError } from "../exit.js"
 import { Output } from "../output.js"
 import * as parameters from "../parameters.js"
 import * as resource from "../resource.js"
@@ -70,15 +71,19 @@ const sync = leaf({
   details: ["The file is a JSON list of profiles, each with a name, and a preset_name or a command with its extname."],
   examples: [
     { line: "profiles sync profiles.json --dry-run", does: "show what would change" },
-    { line: "profiles sync profiles.json --prune", does: "delete what the file does not have, too" }
+    {
+      line: "profiles sync profiles.json --prune --yes",
+      does: "delete what the file does not have, without a question"
+    }
   ],
   connects: true,
   options: {
     dryRun: flag("dry-run", "Show what would be done, and do nothing"),
-    prune: flag("prune", "Delete profiles that the file does not have")
+    prune: flag("prune", "Delete profiles that the file does not have; asks before it does"),
+    yes: resource.yes
   },
   args: { file: argument("FILE", "The file") },
-  run: ({ dryRun, file, prune }) =>
+  run: ({ dryRun, file, prune, yes }) =>
     Effect.gen(function*() {
       const output = yield* Output
       const fs = yield* FileSystem.FileSystem
@@ -91,6 +96,12 @@ const sync = leaf({
         text,
         `${file} is not a JSON list of profiles`
       )
+      if (prune && !dryRun && !yes) {
+        const { removed } = yield* connected(Profiles.sync(desired, { dryRun: true, prune }))
+        if (removed.length > 0 && !(yield* confirm(`Delete ${removed.map(inLine).join(", ")}?`, false))) {
+          return yield* new Ended({ code: codes.failed, message: "nothing was changed" })
+        }
+      }
       const { created, removed, unchanged, updated } = yield* connected(Profiles.sync(desired, { dryRun, prune }))
       const { out } = output.style
       const word = (value: unknown) => inLine(typeof value === "string" ? value : JSON.stringify(value))

@@ -7,6 +7,7 @@ import { connected } from "../configuration.js"
 import { UsageError } from "../exit.js"
 import { Output } from "../output.js"
 import * as parameters from "../parameters.js"
+import { inLine } from "../text.js"
 
 export const args = {
   method: argument("METHOD", "GET, POST, PUT or DELETE"),
@@ -20,6 +21,12 @@ export const methodOf = (word: string): Effect.Effect<Signature.Method, UsageErr
   methods.includes(word.toUpperCase())
     ? Effect.succeed(word.toUpperCase() as Signature.Method)
     : new UsageError({ message: `${word} is not a method: use GET, POST, PUT or DELETE` })
+
+/** The library checks what it sends, but not what is signed for others. */
+export const pathOf = (word: string): Effect.Effect<string, UsageError> =>
+  /^\/[^?#\s]*$/.test(word)
+    ? Effect.succeed(word)
+    : new UsageError({ message: `${inLine(word)} is not a path: it has to begin with /, and parameters go apart` })
 
 const operations = { GET: PandaClient.get, POST: PandaClient.post, PUT: PandaClient.put, DELETE: PandaClient.delete }
 
@@ -37,7 +44,7 @@ export const request = leaf({
     Effect.gen(function*() {
       const output = yield* Output
       const params = yield* parameters.of(words)
-      const value = yield* connected(operations[yield* methodOf(method)](path, params))
+      const value = yield* connected(operations[yield* methodOf(method)](yield* pathOf(path), params))
       yield* output.print(JSON.stringify(value, undefined, 2))
       yield* output.emit({ type: "result", value })
     })

@@ -7,7 +7,7 @@ import { Connection } from "../configuration.js"
 import { ConfigurationError } from "../exit.js"
 import { Output } from "../output.js"
 import * as parameters from "../parameters.js"
-import { args, methodOf } from "./request.js"
+import { args, methodOf, pathOf } from "./request.js"
 
 export const sign = leaf({
   name: "sign",
@@ -22,10 +22,11 @@ export const sign = leaf({
   connects: true,
   options: {},
   args,
-  run: ({ method: word, parameters: words, path }) =>
+  run: ({ method: word, parameters: words, path: given }) =>
     Effect.gen(function*() {
       const output = yield* Output
       const method = yield* methodOf(word)
+      const path = yield* pathOf(given)
       const params = yield* parameters.of(words)
       const { credentials } = yield* (yield* Connection).credentials
       if (credentials.auth._tag === "Token") {

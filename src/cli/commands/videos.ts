@@ -5,8 +5,9 @@ import * as Effect from "effect/Effect"
 import * as Videos from "../../Videos.js"
 import { group, leaf, text } from "../command.js"
 import { connected } from "../configuration.js"
+import { UsageError } from "../exit.js"
 import * as resource from "../resource.js"
-import { bytes } from "../text.js"
+import { bytes, isAddress, quoted } from "../text.js"
 
 export const time = (time: DateTime.Utc | undefined): string =>
   time === undefined ? "" : DateTime.formatIso(time).slice(0, 16).replace("T", " ")
@@ -41,12 +42,22 @@ const create = leaf({
   },
   args: {},
   run: ({ pathFormat, payload, profiles, url }) =>
-    Videos.create({
-      source_url: url,
-      profiles: profiles === undefined || profiles === "none" ? profiles : profiles.split(","),
-      path_format: pathFormat,
-      payload
-    }).pipe(Effect.flatMap((video) => resource.showEntity(videos, video)), connected)
+    Effect.gen(function*() {
+      if (!isAddress(url)) {
+        const file = quoted(url)
+        return yield* new UsageError({
+          message:
+            `--url takes an address such as https://example.com/movie.mp4; a file goes by effect-panda upload ${file}`
+        })
+      }
+      const video = yield* Videos.create({
+        source_url: url,
+        profiles: profiles === undefined || profiles === "none" ? profiles : profiles.split(","),
+        path_format: pathFormat,
+        payload
+      })
+      yield* resource.showEntity(videos, video)
+    }).pipe(connected)
 })
 
 export const commands = group("videos", "List, show, create and delete videos", [

@@ -13,7 +13,7 @@ import * as http from "../http.js"
 import * as local from "../local.js"
 import { Output } from "../output.js"
 import * as parameters from "../parameters.js"
-import { inLine } from "../text.js"
+import { inLine, isWebAddress } from "../text.js"
 
 const listen = leaf({
   name: "listen",
@@ -79,7 +79,7 @@ const send = leaf({
       if (!events.includes(event)) {
         return yield* new UsageError({ message: `${inLine(event)} is not an event: they are ${events.join(", ")}` })
       }
-      if (!URL.canParse(to) || !/^https?:/.test(to)) return yield* new UsageError({ message: "--to takes an http url" })
+      if (!isWebAddress(to)) return yield* new UsageError({ message: "--to takes an http url" })
       const given = yield* parameters.of(fields)
       const madeUp = randomBytes(16).toString("hex")
       const form = new URLSearchParams({ event })

@@ -251,7 +251,10 @@ const attempt =
         effect,
         Effect.zipRight(
           file === undefined ? Effect.sleep(timeout) : stillness(file, timeout),
-          new PandaTransportError({ operation, reason: "Timeout", ambiguous: true, host: originOf(engine) })
+          // Making an error takes a look at the stack, which a small request would notice.
+          Effect.suspend(() =>
+            new PandaTransportError({ operation, reason: "Timeout", ambiguous: true, host: originOf(engine) })
+          )
         )
       )).pipe(attempted(operation))
 

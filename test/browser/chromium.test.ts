@@ -4,7 +4,7 @@ import * as elementCases from "./real/elementCases.js"
 
 cases.show(
   "chromium",
-  { size: 3 * cases.MIB, chunkSize: cases.MIB / 8 },
+  { size: 3 * cases.MIB, chunkSize: cases.MIB / 16 },
   /fault of each kind|after a reload|second tab|the proxy|2013 to itself/
 )
 

@@ -1,10 +1,10 @@
-/** The browsers of the machine, each driven without a window. */
+/** The browsers of the machine. Chromium and Firefox are driven without a window. */
 import { Effect } from "effect"
 import { accessSync, constants } from "node:fs"
 import { delimiter, join } from "node:path"
 import * as puppeteer from "puppeteer-core"
 
-export type Name = "chromium" | "firefox"
+export type Name = "chromium" | "firefox" | "webkit"
 
 const runs = (path: string): boolean => {
   try {
@@ -15,26 +15,38 @@ const runs = (path: string): boolean => {
   }
 }
 
-const programs: Record<Name, { readonly called: ReadonlyArray<string>; readonly install: string }> = {
-  chromium: { called: ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"], install: "chromium" },
-  firefox: { called: ["firefox-esr", "firefox"], install: "firefox-esr" }
+interface Program {
+  /** The names that it goes by. */
+  readonly called: ReadonlyArray<string>
+  /** What else has to be there. */
+  readonly needs?: string
+  /** Packages of Debian. */
+  readonly install: string
 }
 
-/** Where it is. Where it is not, a line says what to install. */
+const programs: Record<Name, Program> = {
+  chromium: { called: ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"], install: "chromium" },
+  firefox: { called: ["firefox-esr", "firefox"], install: "firefox-esr" },
+  webkit: { called: ["WebKitWebDriver"], needs: "Xvfb", install: "webkit2gtk-driver xvfb" }
+}
+
+const folders = (process.env["PATH"] ?? "").split(delimiter)
+
+const pathOf = (program: string): string | undefined => folders.map((folder) => join(folder, program)).find(runs)
+
+/** Where it is, or what drives it. Where it is not, a line says what to install. */
 export const find = (name: Name): string | undefined => {
-  const { called, install } = programs[name]
-  const folders = (process.env["PATH"] ?? "").split(delimiter)
-  const found = called.flatMap((program) => folders.map((folder) => join(folder, program))).find(runs)
-  if (found === undefined) {
-    console.warn(`Tests in ${name} do not run here: install it (apt-get install -y ${install}), then run them again`)
-  }
-  return found
+  const { called, install, needs } = programs[name]
+  const found = called.map(pathOf).find((path) => path !== undefined)
+  if (found !== undefined && (needs === undefined || pathOf(needs) !== undefined)) return found
+  console.warn(`Tests in ${name} do not run here: install it (apt-get install -y ${install}), then run them again`)
+  return undefined
 }
 
 const root = process.getuid?.() === 0
 
 /** A browser with a profile of its own, until the scope closes. */
-export const launch = (name: Name, executablePath: string) =>
+export const launch = (name: Exclude<Name, "webkit">, executablePath: string) =>
   Effect.acquireRelease(
     Effect.promise(() =>
       puppeteer.launch({

@@ -4,34 +4,27 @@ import { Effect, type Scope } from "effect"
 import type * as PandaEmulator from "effect-panda/PandaEmulator"
 import { Fault } from "effect-panda/PandaEmulator"
 import { writeFileSync } from "node:fs"
-import type { ElementHandle, Page } from "puppeteer-core"
 import * as browsers from "./browsers.js"
 import * as sites from "./site.js"
+import type { Opened, Tab } from "./tab.js"
+import * as tabs from "./tabs.js"
 
 const MIB = 1024 * 1024
 
 /** What of a page a test does is a promise. */
 const page = <A>(run: () => Promise<A>) => Effect.promise(run)
 
-const choose = (at: Page, path: string) =>
-  page(async () => {
-    const input = (await at.waitForSelector("input")) as ElementHandle<HTMLInputElement>
-    await input.uploadFile(path)
-  })
+const choose = (at: Tab, path: string) => page(() => at.choose(path))
 
-const told = (at: Page) => page(() => at.evaluate(() => window.told))
-const states = (at: Page) => page(() => at.evaluate(() => window.states))
-const ended = (at: Page) => page(() => at.evaluate(() => window.ended()))
-
-/** Not by frames, of which a tab in the background draws none. */
-const POLLING = { polling: 20 }
+const told = (at: Tab) => page(() => at.evaluate(() => window.told))
+const states = (at: Tab) => page(() => at.evaluate(() => window.states))
+const ended = (at: Tab) => page(() => at.evaluate(() => window.ended()))
 
 /** Ends when so much is acknowledged. */
-const acknowledged = (at: Page, bytes: number) =>
-  page(() => at.waitForFunction((bytes) => window.sending.progress.acknowledged >= bytes, POLLING, bytes))
+const acknowledged = (at: Tab, bytes: number) =>
+  page(() => at.until((bytes) => window.sending.progress.acknowledged >= bytes, bytes))
 
-const inState = (at: Page, state: string) =>
-  page(() => at.waitForFunction((state) => window.sending.state === state, POLLING, state))
+const inState = (at: Tab, state: string) => page(() => at.until((state) => window.sending.state === state, state))
 
 export interface Shown {
   /** Of the file. */
@@ -48,7 +41,7 @@ export const show = (name: browsers.Name, { chunkSize, size }: Shown, which = /.
     const shows = (
       what: string,
       body: (given: {
-        readonly open: Effect.Effect<{ readonly page: Page; readonly said: Array<string> }, never, Scope.Scope>
+        readonly open: Effect.Effect<Opened, never, Scope.Scope>
         readonly emulator: PandaEmulator.PandaEmulator.Service
         readonly url: string
         readonly file: { readonly path: string; readonly size: number; readonly sha256: string }
@@ -58,8 +51,8 @@ export const show = (name: browsers.Name, { chunkSize, size }: Shown, which = /.
       it.scopedLive(`${what}`, () =>
         Effect.gen(function*() {
           const { emulator, url } = yield* sites.make(yield* sites.bundled)
-          const browser = yield* browsers.launch(name, executable!)
-          const open = Effect.tap(browsers.open(browser), ({ page: at }) => page(() => at.goto(url)))
+          const browser = yield* tabs.launch(name, executable!)
+          const open = Effect.tap(browser.open, ({ page: at }) => page(() => at.goto(url)))
           yield* body({ open, emulator, url, file: yield* sites.fileOf(size) })
         }))
     }
@@ -80,6 +73,13 @@ export const show = (name: browsers.Name, { chunkSize, size }: Shown, which = /.
             Fault.stall,
             Fault.status(409),
             Fault.malformed("<html>"),
+            Fault.empty,
+            Fault.truncate({ after: 0 }),
+            Fault.refuse,
+            Fault.carriedOut(Fault.status(503)),
+            Fault.carriedOut(Fault.stall),
+            Fault.errorBody({ error: "InternalError", message: "down" }),
+            Fault.delay("100 millis"),
             Fault.delayAnswer("100 millis")
           ]
           // One after another: each is met by the first chunk after the one before it was got over.
@@ -106,6 +106,27 @@ export const show = (name: browsers.Name, { chunkSize, size }: Shown, which = /.
         })
     )
 
+    shows("sends again what the server takes back", ({ emulator, file, open }) =>
+      Effect.gen(function*() {
+        const faults = [Fault.noRange, Fault.backwardRange, Fault.forget(), Fault.expire(404), Fault.expire(410)]
+        // Each is met further on than the one before it.
+        yield* Effect.forEach(faults, (fault, i) => emulator.inject({ route: "chunk", fault, skip: 2 + 5 * i }))
+        yield* emulator.inject({ route: "chunk", fault: Fault.backendDown() })
+        const { page: at } = yield* open
+        yield* choose(at, file.path)
+        yield* page(() => at.evaluate((chunkSize) => window.begin({ chunkSize }), chunkSize))
+        const id = yield* ended(at)
+        assert.lengthOf(yield* emulator.videos, 1)
+        const [, , session] = yield* emulator.sessions
+        assert.deepInclude(session, { sha256: file.sha256, videoId: id, status: "complete" })
+        for (const { fault, fired } of yield* emulator.rules) assert.strictEqual(fired, 1, JSON.stringify(fault))
+        const restarted = (yield* told(at)).filter((line) => line.startsWith("restarted"))
+        assert.deepStrictEqual(
+          restarted.map((line) => /"reason":"(\w+)"/.exec(line)?.[1]),
+          ["Rewound", "Rewound", "Rewound", "Expired", "Expired"]
+        )
+      }))
+
     shows(
       "goes on at the acknowledged byte after a reload in the middle of a chunk",
       ({ emulator, file, open }) =>
@@ -115,7 +136,7 @@ export const show = (name: browsers.Name, { chunkSize, size }: Shown, which = /.
           yield* choose(at, file.path)
           yield* page(() => at.evaluate((chunkSize) => window.begin({ chunkSize }), chunkSize))
           yield* acknowledged(at, 2 * chunkSize)
-          yield* page(() => at.waitForFunction((sent) => window.sending.progress.sent > sent, POLLING, 2 * chunkSize))
+          yield* page(() => at.until((sent) => window.sending.progress.sent > sent, 2 * chunkSize))
           yield* page(() => at.reload())
           yield* choose(at, file.path)
           yield* page(() => at.evaluate((chunkSize) => window.begin({ chunkSize }), chunkSize))
@@ -151,14 +172,7 @@ export const show = (name: browsers.Name, { chunkSize, size }: Shown, which = /.
     shows("waits while there is no network", ({ emulator, file, open }) =>
       Effect.gen(function*() {
         const { page: at } = yield* open
-        /** Firefox cannot be told to go offline from outside, so there only the page believes that it is. */
-        const goes = (offline: boolean) =>
-          page(() =>
-            name === "chromium" ? at.setOfflineMode(offline) : at.evaluate((offline) => {
-              Object.defineProperty(navigator, "onLine", { configurable: true, get: () => !offline })
-              dispatchEvent(new Event(offline ? "offline" : "online"))
-            }, offline)
-          )
+        const goes = (offline: boolean) => page(() => at.goOffline(offline))
         yield* emulator.inject({ route: "chunk", fault: Fault.stallReading({ after: 0.5 }), skip: 1 })
         yield* choose(at, file.path)
         yield* goes(true)
@@ -266,8 +280,6 @@ export const show = (name: browsers.Name, { chunkSize, size }: Shown, which = /.
           yield* emulator.inject({ route: "chunk", fault: Fault.resetDuring({ after: 0.5 }), skip: 1 })
           yield* emulator.inject({ route: "chunk", fault: Fault.move(), skip: 2 })
           const { page: at } = yield* open
-          const seen: Array<string> = []
-          at.on("request", (request) => seen.push(request.url()))
           yield* choose(at, file.path)
           yield* page(() =>
             at.evaluate((chunkSize) => window.begin({ chunkSize, authorize: "/panda/proxied" }), chunkSize)
@@ -275,7 +287,9 @@ export const show = (name: browsers.Name, { chunkSize, size }: Shown, which = /.
           const id = yield* ended(at)
           const [session] = yield* emulator.sessions
           assert.deepInclude(session, { sha256: file.sha256, videoId: id, receivedTwice: 0 })
-          assert.notInclude(seen.join(), session!.id)
+          const requested = (yield* page(() => at.requested())).join()
+          assert.include(requested, "/panda/upload/")
+          assert.notInclude(requested, session!.id)
         })
     )
 

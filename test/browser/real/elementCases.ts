@@ -4,23 +4,21 @@ import axe from "axe-core"
 import { Effect, Schedule, type Scope } from "effect"
 import type * as PandaEmulator from "effect-panda/PandaEmulator"
 import { Fault } from "effect-panda/PandaEmulator"
-import type { ElementHandle, Page } from "puppeteer-core"
 import * as browsers from "./browsers.js"
 import * as sites from "./site.js"
+import type { Tab } from "./tab.js"
+import * as tabs from "./tabs.js"
 
 const page = <A>(run: () => Promise<A>) => Effect.promise(run)
 
-const POLLING = { polling: 20 }
-
 /** Ends once as many files as these are in these states, in whatever order. */
-const states = (at: Page, ...states: ReadonlyArray<string>) =>
+const states = (at: Tab, ...states: ReadonlyArray<string>) =>
   page(() =>
-    at.waitForFunction(
+    at.until(
       (states) => {
         const { queue } = document.querySelector("panda-upload")!
         return queue.uploads.map(({ state }) => state).sort().join() === [...states].sort().join()
       },
-      POLLING,
       states
     )
   )
@@ -33,9 +31,9 @@ const stalled = (emulator: PandaEmulator.PandaEmulator.Service) =>
   )
 
 /** What is wrong for those who do not see it, or who see it badly. */
-const barriers = (at: Page) =>
+const barriers = (at: Tab) =>
   page(async () => {
-    await at.evaluate(axe.source)
+    await at.run(axe.source)
     return at.evaluate(async () => {
       const { violations } = await (window as unknown as { readonly axe: typeof axe }).axe.run()
       return violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join()}`)
@@ -43,7 +41,7 @@ const barriers = (at: Page) =>
   })
 
 /** What has the focus, as a person would call it. */
-const focused = (at: Page) =>
+const focused = (at: Tab) =>
   page(() =>
     at.evaluate(() => {
       const inner = document.activeElement?.shadowRoot?.activeElement ?? document.activeElement
@@ -58,7 +56,7 @@ export const show = (name: browsers.Name, which = /./) => {
     const shows = (
       what: string,
       body: (given: {
-        readonly at: Page
+        readonly at: Tab
         /** What the page has said, of which nothing may be left. */
         readonly said: Array<string>
         readonly emulator: PandaEmulator.PandaEmulator.Service
@@ -68,8 +66,8 @@ export const show = (name: browsers.Name, which = /./) => {
       it.scopedLive(`${what}`, () =>
         Effect.gen(function*() {
           const { emulator, url } = yield* sites.make(yield* sites.bundled)
-          const browser = yield* browsers.launch(name, executable!)
-          const { page: at, said } = yield* browsers.open(browser)
+          const browser = yield* tabs.launch(name, executable!)
+          const { page: at, said } = yield* browser.open
           yield* page(() => at.goto(`${url}element`))
           yield* body({ at, said, emulator })
           assert.deepStrictEqual(yield* page(() => at.evaluate(() => window.violations)), [])
@@ -91,10 +89,7 @@ export const show = (name: browsers.Name, which = /./) => {
           yield* emulator.inject({ route: "chunk", fault: Fault.stall })
           const one = yield* sites.fileOf(100_000, `<img src=x onerror="alert(1)">.mp4`)
           const two = yield* sites.fileOf(200_000, "two.mp4")
-          yield* page(async () => {
-            const input = (await at.waitForSelector("panda-upload >>> input")) as ElementHandle<HTMLInputElement>
-            await input.uploadFile(one.path, two.path)
-          })
+          yield* page(() => at.choose(one.path, two.path))
           yield* states(at, "uploading", "done")
           assert.isFalse(yield* valid)
           assert.isTrue(yield* is("busy"))
@@ -132,7 +127,7 @@ export const show = (name: browsers.Name, which = /./) => {
 
     shows("is used by keyboard alone, and tells those who do not see it", ({ at, emulator }) =>
       Effect.gen(function*() {
-        const press = (key: "Tab" | "Enter" | " ") => page(() => at.keyboard.press(key))
+        const press = (key: "Tab" | "Enter" | " ") => page(() => at.press(key))
         yield* press("Tab")
         assert.strictEqual(yield* focused(at), "Choose files")
         yield* emulator.inject({ route: "chunk", fault: Fault.stall })
@@ -178,8 +173,12 @@ export const show = (name: browsers.Name, which = /./) => {
                   (scheme, direction) => {
                     document.documentElement.dir = direction
                     document.documentElement.style.setProperty("color-scheme", scheme)
-                    // What a browser paints by itself axe does not see.
-                    document.body.style.setProperty("background", scheme === "dark" ? "#121212" : "#ffffff")
+                    // What a browser paints by itself axe does not see, or not as it is.
+                    const [ground, text] = scheme === "dark" ? ["#121212", "#ffffff"] : ["#ffffff", "#121212"]
+                    for (const { style } of [document.body, document.querySelector<HTMLElement>("#send")!]) {
+                      style.setProperty("background", ground!)
+                      style.setProperty("color", text!)
+                    }
                   },
                   scheme,
                   direction

@@ -29,7 +29,7 @@ const started = (name: string) =>
     ({ url }) => url
   )
 
-export const show = (name: browsers.Name) => {
+export const show = (name: Exclude<browsers.Name, "webkit">) => {
   const executable = browsers.find(name)
 
   describe.runIf(executable !== undefined)(`the examples in ${name}`, () => {

@@ -47,14 +47,25 @@ const examples = readdirSync(at("examples"), { recursive: true, encoding: "utf8"
 const prose = readme.replace(/^```.*?^```$/gms, "")
 
 describe("README code", () => {
-  it("has code in TypeScript, commands and output, and nothing else", () => {
-    assert.deepStrictEqual([...new Set(blocks.map(({ language }) => language))].sort(), ["sh", "text", "ts"])
+  it("has code in TypeScript and HTML, commands and output, and nothing else", () => {
+    assert.deepStrictEqual([...new Set(blocks.map(({ language }) => language))].sort(), ["html", "sh", "text", "ts"])
     assert.strictEqual(blocks.length * 2, lines.filter((line) => line.startsWith("```")).length)
   })
 
   it.each(blocks.filter(({ language }) => language === "ts"))("line $line, $section, is an example", ({ text }) => {
     assert.include(examples.map((example) => example.text), text)
   })
+
+  it.each(blocks.filter(({ language }) => language === "html"))(
+    "line $line, $section, is of an example",
+    ({ text }) => {
+      const unindented = (text: string) => text.replace(/^ +/gm, "")
+      const pages = readdirSync(at("examples"), { recursive: true, encoding: "utf8" })
+        .filter((file) => file.endsWith(".html"))
+        .map((file) => unindented(read(`examples/${file}`)))
+      assert.isTrue(pages.some((page) => page.includes(unindented(text))))
+    }
+  )
 
   it("is whole, with its imports, or its section says which example has them", () => {
     for (const { line, section, text } of blocks.filter(({ language }) => language === "ts")) {

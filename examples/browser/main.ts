@@ -32,6 +32,8 @@ const script = Effect.promise(async () => {
     format: "esm",
     target: "es2022",
     write: false,
+    // As the page has it, whatever settings of TypeScript are around.
+    jsx: "automatic",
     define: {
       "process.env.NODE_ENV": `"production"`,
       __VUE_OPTIONS_API__: "false",

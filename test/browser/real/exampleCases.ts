@@ -1,18 +1,49 @@
-/** The pages of examples/browser, each started by the command that its head names. */
+/** The pages of examples/browser, each started as its reader starts it, beside an installed package. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { spawn } from "node:child_process"
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { fileURLToPath } from "node:url"
 import type { ElementHandle } from "puppeteer-core"
+import { build } from "../../esbuild.js"
 import * as browsers from "./browsers.js"
 import * as sites from "./site.js"
 
-/** Started as its reader starts it; ended with the scope. */
-const started = (name: string) =>
+const root = fileURLToPath(new URL("../../..", import.meta.url))
+
+/** A folder with the examples and the package, and nothing of what this repository has besides. */
+const installed = Effect.acquireRelease(
+  Effect.promise(async () => {
+    const folder = mkdtempSync(join(tmpdir(), "effect-panda-examples-"))
+    const modules = join(folder, "node_modules")
+    const panda = join(modules, "effect-panda")
+    mkdirSync(panda, { recursive: true })
+    cpSync(join(root, "package.json"), join(panda, "package.json"))
+    for (const name of ["effect", "@effect", "@noble", "esbuild", "react", "react-dom", "vue"]) {
+      symlinkSync(join(root, "node_modules", name), join(modules, name))
+    }
+    const sources = readdirSync(join(root, "src"), { recursive: true, encoding: "utf8" })
+    await build({
+      entryPoints: sources.filter((file) => file.endsWith(".ts")).map((file) => join(root, "src", file)),
+      outdir: join(panda, "dist"),
+      outbase: join(root, "src")
+    })
+    cpSync(join(root, "examples/browser"), join(folder, "examples/browser"), { recursive: true })
+    writeFileSync(join(folder, "package.json"), `{ "type": "module" }`)
+    return folder
+  }),
+  (folder) => Effect.sync(() => rmSync(folder, { recursive: true, force: true }))
+)
+
+/** Ended with the scope. */
+const started = (name: string, cwd: string) =>
   Effect.map(
     Effect.acquireRelease(
       Effect.async<{ readonly url: string; readonly stop: () => void }, string>((resume) => {
-        const child = spawn("npx", ["tsx", "examples/browser/main.ts", name], { detached: true })
-        // npx has a child of its own.
+        const tsx = join(root, "node_modules/.bin/tsx")
+        const child = spawn(tsx, ["examples/browser/main.ts", name], { detached: true, cwd })
         const stop = () => process.kill(-child.pid!, "SIGTERM")
         let printed = ""
         const onData = (data: Buffer) => {
@@ -35,7 +66,7 @@ export const show = (name: Exclude<browsers.Name, "webkit">) => {
   describe.runIf(executable !== undefined)(`the examples in ${name}`, () => {
     it.scopedLive.each(["plain", "react", "vue"])("%s uploads a film", (example) =>
       Effect.gen(function*() {
-        const url = yield* started(example)
+        const url = yield* started(example, yield* installed)
         const file = yield* sites.fileOf(300_000, "film.mp4")
         const draft = yield* sites.fileOf(1000, "draft.mp4")
         const { page, said } = yield* browsers.open(yield* browsers.launch(name, executable!))

@@ -46,6 +46,8 @@ const library = { path: "^src", pathNot: cli }
 const ingest = "^src/(Ingest[.]ts$|internal/ingest/)"
 const sql = "^src/(SqlUploadStore[.]ts$|internal/sql/)"
 const browser = "^src/(browser[.]ts$|browser/|internal/(browser|element)/)"
+/** The names of the presets, which the emulator and its encoder share. */
+const preset = "^src/internal/model/preset[.]ts$"
 const emulator = "^src/(PandaEmulator[.]ts$|internal/emulator/)"
 
 const forbid = (name, comment, from, to) => ({ name, comment, severity: "error", from, to })
@@ -107,7 +109,10 @@ export default {
       "emulator-alone",
       "The emulator verifies the client, so it shares with it only Signature and models.",
       { path: emulator },
-      { path: "^src", pathNot: [emulator, file("Signature", "UploadState", "Encoder", "PandaClient", "Credentials")] }
+      {
+        path: "^src",
+        pathNot: [emulator, preset, file("Signature", "UploadState", "Encoder", "PandaClient", "Credentials")]
+      }
     ),
     forbid("emulator-core", "Only PandaEmulator.layerTest knows the client.", { path: "^src/internal/emulator/" }, {
       path: file("PandaClient", "Credentials")
@@ -123,7 +128,7 @@ export default {
       "encoder-alone",
       "An encoder knows files and profiles, and nothing of Panda.",
       { path: "^src/(Encoder[.]ts$|internal/encoder/)" },
-      { path: "^src", pathNot: ["^src/(Encoder[.]ts$|internal/encoder/)", "^src/internal/text/"] }
+      { path: "^src", pathNot: ["^src/(Encoder[.]ts$|internal/encoder/)", "^src/internal/text/", preset] }
     ),
     forbid(
       "upload-hidden",

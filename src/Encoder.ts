@@ -12,12 +12,14 @@ import * as CommandExecutor from "@effect/platform/CommandExecutor"
 import type { PlatformError } from "@effect/platform/Error"
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Context from "effect/Context"
+import { randomBytes } from "@noble/hashes/utils.js"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import * as Command from "./internal/encoder/command.js"
+import * as Encryption from "./internal/encoder/encryption.js"
 import * as Media from "./internal/encoder/media.js"
 import * as Picture from "./internal/encoder/picture.js"
 import * as Program from "./internal/encoder/program.js"
@@ -223,7 +225,7 @@ export const makeFfmpeg = (
         const ran = yield* Program.run(executor, ffprobe, [
           "-v",
           "error",
-          ...Recipe.guarded(own),
+          ...Recipe.guarded({ own, source: path }),
           "-of",
           "json",
           "-show_format",
@@ -288,7 +290,7 @@ export const makeFfmpeg = (
       job: Job,
       of: Pick<Recipe.Files, "own" | "source">,
       { facts, video }: Media.Media,
-      filters: ReadonlyArray<string>,
+      filters: (at: number) => ReadonlyArray<string>,
       extname: string
     ) =>
       Effect.gen(function*() {
@@ -304,14 +306,14 @@ export const makeFfmpeg = (
       of: Pick<Recipe.Files, "own" | "source">,
       video: number,
       at: number,
-      filters: ReadonlyArray<string>,
+      filters: (at: number) => ReadonlyArray<string>,
       target: string
     ): Effect.Effect<void, EncoderError | PlatformError> =>
       Effect.gen(function*() {
         const ran = yield* Program.run(
           executor,
           ffmpeg,
-          ["-hide_banner", "-nostdin", "-y", "-v", "error", ...Recipe.picture(of, video, at, filters, target)],
+          ["-hide_banner", "-nostdin", "-y", "-v", "error", ...Recipe.picture(of, video, at, filters(at), target)],
           { timeLimit: PATIENCE }
         )
         const there = ran?.code === 0 && (yield* fs.exists(target)) && (yield* sizeOf(target)) > 0
@@ -331,6 +333,14 @@ export const makeFfmpeg = (
         if (job.profile["preset_name"] === "hls.variant.playlist") return yield* playlist(job)
         const source = yield* look(job.source, files.own)
         const plan = yield* orFail(Recipe.plan(job.profile, source, files))
+        if (Values.flag(job.profile, "add_timestamp") && !(yield* draws)) {
+          return yield* new EncoderError({
+            error_class: "CommandInvalid",
+            error_message: "add_timestamp is not supported by this ffmpeg: it has no filter drawtext"
+          })
+        }
+        const { encryption } = plan
+        if (encryption !== undefined) yield* hide(job.folder, encryption)
         const share = shareOf(job, plan)
         for (const args of plan.runs) {
           yield* transcode(job, args, share)
@@ -339,12 +349,18 @@ export const makeFfmpeg = (
         const log = share.log.join("\n")
         if (plan.pictures === "source") {
           const filters = yield* orFail(Picture.filters(job.profile, source.facts))
-          const taken = yield* pictures(job, files, source, filters, plan.extname)
+          const taken = yield* pictures(
+            job,
+            files,
+            source,
+            (at) => [...filters, ...Picture.timestamp(job.profile, at)],
+            plan.extname
+          )
           const facts = taken.length === 0 ? undefined : yield* factsOfPicture(`${job.folder}/out${taken[0]}`)
           yield* job.onProgress?.(100) ?? Effect.void
           return { files: taken, screenshots: [], facts: { ...source.facts, ...facts }, log }
         }
-        const { size, suffixes } = yield* made(job.folder)
+        const { suffixes } = yield* made(job.folder)
         if (!suffixes.includes(plan.extname)) return yield* failed("Nothing was made", share.log)
         const result = yield* Effect.catchTag(
           look(files.output(plan.extname), true),
@@ -357,15 +373,20 @@ export const makeFfmpeg = (
             { ...job, profile: { frame_count: job.profile["frame_count"] } },
             { own: true, source: files.output(plan.extname) },
             result,
-            [],
+            () => [],
             ".jpg"
           )
           : []
+        if (encryption?.url !== undefined) yield* point(job.folder, plan.extname, encryption.url)
+        const others = suffixes.filter((suffix) =>
+          suffix !== plan.extname && (suffix !== Encryption.KEY || encryption?.url === undefined)
+        )
+        const sizes = yield* Effect.forEach([plan.extname, ...others], (suffix) => sizeOf(files.output(suffix)))
         yield* job.onProgress?.(100) ?? Effect.void
         return {
-          files: [plan.extname, ...suffixes.filter((suffix) => suffix !== plan.extname)],
+          files: [plan.extname, ...others],
           screenshots,
-          facts: { ...result.facts, file_size: size },
+          facts: { ...result.facts, file_size: sizes.reduce((sum, size) => sum + size, 0) },
           log
         }
       }).pipe(
@@ -375,6 +396,32 @@ export const makeFfmpeg = (
         unexpected,
         encodings.withPermits(1)
       )
+
+    /** Whether this ffmpeg has what a timestamp is written with. */
+    const draws = yield* Effect.cached(
+      Effect.map(
+        Effect.orElseSucceed(
+          Program.run(executor, ffmpeg, ["-hide_banner", "-filters"], { timeLimit: PATIENCE }),
+          () => undefined
+        ),
+        (ran) => /\sdrawtext\s/.test(ran?.stdout ?? "")
+      )
+    )
+
+    /** Puts the key where `ffmpeg` takes it from. */
+    const hide = (folder: string, encryption: Encryption.Encryption) =>
+      Effect.zipRight(
+        fs.writeFile(`${folder}/out${Encryption.KEY}`, encryption.key ?? randomBytes(16)),
+        fs.writeFileString(`${folder}/${Encryption.INFO}`, Encryption.info(encryption))
+      )
+
+    /** Sends players elsewhere for the key, which then is nothing that is made. */
+    const point = (folder: string, extname: string, url: string) =>
+      Effect.gen(function*() {
+        const path = `${folder}/out${extname}`
+        yield* fs.writeFileString(path, Encryption.pointed(yield* fs.readFileString(path), url))
+        yield* fs.remove(`${folder}/out${Encryption.KEY}`)
+      })
 
     /** A picture is no video, so its size is all that is asked for. */
     const factsOfPicture = (path: string) =>
@@ -395,6 +442,7 @@ export const makeFfmpeg = (
     const playlist = (job: Job) =>
       Effect.gen(function*() {
         const { variants = [] } = job
+        yield* orFail(Recipe.refusesPlaylist(job.profile))
         if (variants.length === 0) {
           return yield* new EncoderError({
             error_class: "HLSVariantsNotFound",
@@ -424,7 +472,9 @@ export const makeFfmpeg = (
         Effect.flatMap(look(path), ({ facts, video }) =>
           video === undefined
             ? Effect.void
-            : take({ own: false, source: path }, video, (facts.duration ?? 0) / 2000, [], target)).pipe(unexpected),
+            : take({ own: false, source: path }, video, (facts.duration ?? 0) / 2000, () => [], target)).pipe(
+            unexpected
+          ),
       encode
     }
   })

@@ -3,7 +3,8 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Either, Fiber } from "effect"
 import * as Encoder from "effect-panda/Encoder"
 import { execFileSync } from "node:child_process"
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs"
+import { createDecipheriv } from "node:crypto"
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
 import { folder, probe, sample, synthesize, test } from "./ffmpeg.js"
 
 const encoder = Encoder.Encoder
@@ -271,10 +272,120 @@ describe("what a profile says", () => {
   )
 
   test(
+    "options for x264, which say themselves what they were",
+    Effect.gen(function*() {
+      const { main } = yield* encode({
+        preset_name: "h264",
+        frame_count: 0,
+        clip_length: "0.5",
+        x264_options: "ref=2 : bframes=0:no-mbtree:psy-rd=0.5,0.1"
+      })
+      const said = readFileSync(main, "latin1")
+      for (const option of ["ref=2 ", "bframes=0 ", "mbtree=0 ", "psy_rd=0.50:0.10 "]) assert.include(said, option)
+    })
+  )
+
+  test(
+    "the time of the source, burnt in",
+    Effect.gen(function*() {
+      const black = synthesize(
+        `${yield* folder}/black.mp4`,
+        "-f lavfi -i color=black:s=320x180:d=4:r=10 -pix_fmt yuv420p"
+      )
+      const job = { source: black }
+      const common = { frame_count: 1, clip_offset: "1", clip_length: "2", add_timestamp: true }
+      /** The brightest pixel of a part of a picture. */
+      const brightest = (path: string, part: string) =>
+        Math.max(...execFileSync("ffmpeg", [
+          ..."-v error -i".split(" "),
+          path,
+          ..."-frames:v 1 -f rawvideo -pix_fmt gray -vf".split(" "),
+          `crop=${part}`,
+          "-"
+        ]))
+      const stamped = yield* encode({ preset_name: "h264", ...common }, job)
+      assert.isAbove(brightest(stamped.main, "320:40:0:140"), 180)
+      assert.isBelow(brightest(stamped.main, "320:130:0:0"), 50)
+      assert.include(stamped.log, "hms\\\\:1}")
+      const own = "ffmpeg -i $input_file$ $clip$ $filters$ -y $output_file$"
+      for (
+        const profile of [
+          { command: own, extname: ".mp4", ...common },
+          { preset_name: "jpeg", frame_offsets: "2s", add_timestamp: true }
+        ]
+      ) {
+        assert.isAbove(brightest((yield* encode(profile, job)).main, "320:40:0:140"), 180)
+      }
+      const without = yield* refused({ command: own.replace("$filters$", ""), extname: ".mp4", ...common }, job)
+      assert.strictEqual(without.message, "CommandInvalid: add_timestamp needs $filters$ in the command")
+    })
+  )
+
+  /** An ffmpeg that lacks a filter. */
+  test(
+    "and no time, where ffmpeg cannot write",
+    Effect.gen(function*() {
+      const at = yield* folder
+      const ffmpeg = `${at}/ffmpeg`
+      writeFileSync(ffmpeg, "#!/bin/sh\nexec ffmpeg \"$@\" | grep -v drawtext\n", { mode: 0o755 })
+      const { encode } = yield* Encoder.makeFfmpeg({ ffmpeg })
+      mkdirSync(`${at}/job`)
+      const profile = { preset_name: "h264", add_timestamp: true }
+      assert.strictEqual(
+        (yield* Effect.flip(encode({ source: sample, folder: `${at}/job`, profile }))).message,
+        "CommandInvalid: add_timestamp is not supported by this ffmpeg: it has no filter drawtext"
+      )
+    })
+  )
+
+  test(
+    "pieces that only the key opens",
+    Effect.gen(function*() {
+      const at = `${yield* folder}/50%d of it`
+      const key = Buffer.from("0123456789abcdef")
+      const hls = (more: Encoder.Job["profile"], name: string) => {
+        mkdirSync(`${at}/${name}`, { recursive: true })
+        return encode({ preset_name: "hls.variant", encryption: true, frame_count: 1, ...more }, {
+          folder: `${at}/${name}`
+        })
+          .pipe(Effect.map((made) => ({ ...made, main: `${at}/${name}/out.m3u8` })))
+      }
+      const given = yield* hls({
+        encryption_key: key.toString("base64"),
+        encryption_iv: Buffer.alloc(16, 1).toString("base64"),
+        encryption_key_url: "https://example.com/a\"b.key?of=me\n"
+      }, "given")
+      assert.deepStrictEqual(given.files, [".m3u8", "_0.ts"])
+      assert.deepStrictEqual(given.screenshots, ["_1.jpg"])
+      const list = readFileSync(given.main, "utf8")
+      assert.include(list, `METHOD=AES-128,URI="https://example.com/a%22b.key?of=me",IV=0x${"01".repeat(16)}`)
+      assert.isFalse(existsSync(`${at}/given/out.key`))
+      const decipher = createDecipheriv("aes-128-cbc", key, Buffer.alloc(16, 1))
+      const opened = Buffer.concat([decipher.update(readFileSync(`${at}/given/out_0.ts`)), decipher.final()])
+      // What each packet of such a stream begins with.
+      assert.deepStrictEqual([opened[0], opened[188], opened.length % 188], [0x47, 0x47, 0])
+      assert.strictEqual(
+        given.facts.file_size,
+        given.files.reduce((sum, suffix) => sum + readFileSync(`${at}/given/out${suffix}`).length, 0)
+      )
+
+      const made = yield* hls({}, "made")
+      assert.deepStrictEqual(made.files, [".m3u8", "_0.ts", ".key"])
+      assert.lengthOf(readFileSync(`${at}/made/out.key`), 16)
+      assert.notStrictEqual(readFileSync(`${at}/made/out_0.ts`)[0], 0x47)
+      const again = yield* encode({ preset_name: "mp3" }, { source: made.main, own: true })
+      assert.approximately(again.facts.duration!, 4000, 200)
+    })
+  )
+
+  test(
     "and what cannot be done, by name",
     Effect.gen(function*() {
       const cases: ReadonlyArray<readonly [Encoder.Job["profile"], string]> = [
-        [{ preset_name: "hss" }, "The preset hss is not supported by this encoder"],
+        [
+          { preset_name: "hss" },
+          "The preset hss is not supported by this encoder: ffmpeg makes no Smooth Streaming. Use hls.variant"
+        ],
         [{ preset_name: "constructor" }, "The preset constructor is not supported by this encoder"],
         [{ width: 100_000 }, "width must be a number from 2 to 4096"],
         [{ fps: "many" }, "fps must be a number from 1 to 240"],
@@ -282,8 +393,45 @@ describe("what a profile says", () => {
           { aspect_mode: "round" },
           "aspect_mode must be one of letterbox, pad, constrain, preserve, crop, fill, stretch"
         ],
-        [{ encryption: true }, "encryption is not supported by this encoder"],
-        [{ x264_options: "stats=/etc/passwd" }, "x264_options is not supported by this encoder"],
+        [{ encryption: true }, "encryption is for hls.variant and hls.variant.audio only"],
+        [{ preset_name: "webm", x264_options: "ref=1" }, "x264_options is for presets of H.264 only"],
+        [{ preset_name: "mp3", add_timestamp: true }, "add_timestamp is for what has pictures only"],
+        [{ x264_options: "stats=/etc/passwd" }, "x264_options has \"stats=/etc/passwd\", which is not supported"],
+        ...[
+          "stats=x",
+          "dump-yuv=x",
+          "qpfile=x",
+          "cqmfile=x",
+          "tcfile-in=x",
+          "opencl-clbin=x",
+          "zones=0,1,q=1",
+          "no-stats",
+          "ref=1:",
+          "ref=a b",
+          "ref=1\nstats=x",
+          "REF=1"
+        ].map((x264_options) =>
+          [
+            { x264_options },
+            `x264_options has ${JSON.stringify(x264_options.replace(/^ref=1:/, ""))}, which is not supported`
+          ] as const
+        ),
+        [
+          { preset_name: "hls.variant", encryption: true, encryption_key: "c2hvcnQ=" },
+          "encryption_key must be 16 bytes in Base64"
+        ],
+        [
+          { preset_name: "hls.variant", encryption: true, encryption_iv: "/etc" },
+          "encryption_iv must be 16 bytes in Base64"
+        ],
+        [
+          { preset_name: "hls.variant", encryption: true, encryption_key_url: "file:///etc/passwd" },
+          "encryption_key_url must be an address of http or https"
+        ],
+        [
+          { preset_name: "hls.variant", encryption: true, encryption_key_url: "http://example.com/key" },
+          "encryption_key_url needs the encryption_key that is there"
+        ],
         [{ clip_length: "a while" }, "clip_length must be a time, such as 00:01:30"],
         [{ extname: "/../../x" }, "extname must be a dot and letters or digits, such as .mp4"],
         [{ watermark_left: "0;movie=/etc/passwd" }, "watermark_left must be a number from -4096 to 4096"]

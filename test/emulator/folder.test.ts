@@ -145,8 +145,8 @@ describe("what was uploaded", () => {
             assert.strictEqual(picture.status, 200)
             assert.deepStrictEqual([...picture.bytes.subarray(0, 2)], [0xff, 0xd8])
           }
-          // The playlist leads to the pieces, by their own names.
-          assert.strictEqual(low.files?.length, 2)
+          // The playlist leads to the pieces, and to the key that opens them, by their own names.
+          assert.deepStrictEqual(low.files, [".m3u8", "_0.ts", ".key"].map((suffix) => `${low.path}${suffix}`))
           assert.approximately(
             Number((yield* probeUrl(Option.getOrThrow(Encodings.url(list, cloud)))).format["duration"]),
             4,
@@ -162,7 +162,7 @@ describe("what was uploaded", () => {
         {
           profiles: [
             { preset_name: "h264", name: "small", width: 160, height: 120, frame_count: 2, clip_length: "1" },
-            { preset_name: "hls.variant", name: "hls.low", video_bitrate: 100, frame_count: 0 },
+            { preset_name: "hls.variant", name: "hls.low", video_bitrate: 100, frame_count: 0, encryption: true },
             { preset_name: "hls.variant.playlist", name: "hls.list" }
           ]
         }

@@ -1,5 +1,6 @@
 import { assert, describe } from "@effect/vitest"
 import { Effect, TestClock } from "effect"
+import { Profiles } from "effect-panda"
 import { ask, bytes, call, encode, error, escape, host, type Json, panda, send, signed, test } from "./rawClient.js"
 
 describe("videos", () => {
@@ -343,6 +344,12 @@ describe("profiles, clouds, notifications", () => {
       const [, hi] = yield* post({ preset_name: "h264.hi", width: "800", fps: "29.97", upscale: "false" })
       // A name that must be escaped is signed as it is sent.
       yield* post({ preset_name: "aac", name: "é t/c" })
+      const presets = [...Profiles.presets.map(({ preset_name }) => preset_name), "iphone", "ipad"]
+      for (const [i, preset_name] of presets.entries()) {
+        const [status, { extname }] = yield* post({ preset_name, name: `of ${i}` })
+        assert.strictEqual(status, 200, preset_name)
+        assert.match(extname, /^[.]\w+$/, preset_name)
+      }
       assert.strictEqual((yield* ask("GET", `/profiles/${escape("é t/c")}.json`)).preset_name, "aac")
       assert.deepInclude(hi, { name: "h264.hi", width: 800, height: 720, fps: 29.97, upscale: false })
       assert.deepStrictEqual(yield* ask("GET", "/profiles/h264.hi.json"), hi)

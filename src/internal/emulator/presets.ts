@@ -1,38 +1,13 @@
 /**
- * The documented presets (contract 10), and how a profile's attributes are written.
+ * What a preset implies (contract 10), and how a profile's attributes are written.
  */
+import { presets } from "../model/preset.js"
 import { flag } from "./parameters.js"
-
-const video = (width: number, height: number, bitrate: number) => ({
-  width,
-  height,
-  video_bitrate: bitrate,
-  audio_bitrate: 128
-})
-const h264 = { extname: ".mp4", h264_profile: "high" }
-
-const presets = {
-  "h264": { ...h264, ...video(640, 480, 500) },
-  "h264.hi": { ...h264, ...video(1280, 720, 1000) },
-  "webm": { extname: ".webm", ...video(640, 480, 500) },
-  "webm.hi": { extname: ".webm", ...video(1280, 720, 1000) },
-  "ogg": { extname: ".ogg", ...video(640, 480, 500) },
-  "ogg.hi": { extname: ".ogg", ...video(1280, 720, 1000) },
-  "hls.variant": { extname: ".m3u8", video_bitrate: 500, audio_bitrate: 56 },
-  "hls.variant.audio": { extname: ".m3u8", audio_bitrate: 56 },
-  "hls.variant.playlist": { extname: ".m3u8", variants: "hls.*" },
-  "hss": { extname: ".tar", variants: "hss.variant.*" },
-  "mp3": { extname: ".mp3", audio_bitrate: 192 },
-  "aac": { extname: ".aac", audio_bitrate: 192 },
-  "vorbis": { extname: ".ogg", audio_bitrate: 192 },
-  "thumbnail": { extname: ".jpg", frame_count: 7 },
-  "jpeg": { extname: ".jpg", frame_count: 7 }
-} satisfies Record<string, Record<string, unknown>>
 
 /** The values that a preset implies; undefined for an unknown one. */
 export const preset = (name: string): Readonly<Record<string, unknown>> | undefined =>
   Object.hasOwn(presets, name)
-    ? { ...(presets as Record<string, Record<string, unknown>>)[name], preset_name: name }
+    ? { ...presets[name as keyof typeof presets], preset_name: name }
     : undefined
 
 const words = (text: string): ReadonlySet<string> => new Set(text.trim().split(/\s+/))

@@ -312,10 +312,13 @@ export const open = (
         return { error_class, error_message }
       }))
 
-    /** A playlist names its pieces as they were called when they were made. */
+    /** A playlist names its pieces, and the key to them, as they were called when they were made. */
     const rename = (path: string, base: string) =>
       Effect.flatMap(fs.readFileString(path), (text) =>
-        fs.writeFileString(path, text.replace(/^out(?=[._])/gm, encodeURIComponent(base))))
+        fs.writeFileString(
+          path,
+          text.replace(/(^|URI=")out(?=[._])/gm, (_, before: string) => `${before}${encodeURIComponent(base)}`)
+        ))
 
     const watermark = (url: unknown) =>
       Effect.gen(function*() {

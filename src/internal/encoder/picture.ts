@@ -62,6 +62,18 @@ export const filters = (
     return [...(Values.flag(profile, "deinterlace") ? ["yadif"] : []), square, ...shape, "setsar=1"]
   })
 
+/**
+ * The time within the source, burnt in at the bottom, where a profile has `add_timestamp`; `from` is where in the source,
+ * in seconds, what is made begins.
+ */
+export const timestamp = (profile: Values.Profile, from: number): ReadonlyArray<string> =>
+  Values.flag(profile, "add_timestamp")
+    ? [
+      `drawtext=text='%{pts\\:hms\\:${from}}':fontsize=h/12:fontcolor=white:box=1:boxcolor=black@0.6:boxborderw=4:` +
+      "x=(w-text_w)/2:y=h-text_h-h/24"
+    ]
+    : []
+
 /** Where a watermark goes: pixels, or percent of the video, from the side that is named (contract 10). */
 const distance = (
   profile: Values.Profile,

@@ -1,10 +1,13 @@
 /** From a profile and a source to the arguments of `ffmpeg`: the presets of contract 10, and a profile's own command. */
 import * as Either from "effect/Either"
+import type { PresetName } from "../model/preset.js"
 import * as Command from "./command.js"
+import * as Encryption from "./encryption.js"
 import type { Facts, Media } from "./media.js"
 import * as Picture from "./picture.js"
 import { check, impossible, invalid, type Refusal } from "./refusal.js"
 import * as Values from "./values.js"
+import * as X264 from "./x264.js"
 
 /** The files of an encoding, by what follows their common beginning. */
 export interface Files {
@@ -23,6 +26,7 @@ export interface Plan {
   readonly extname: string
   /** Of what pictures are taken. */
   readonly pictures: "source" | "result" | "none"
+  readonly encryption?: Encryption.Encryption | undefined
 }
 
 interface Codecs {
@@ -50,7 +54,10 @@ const webm = {
 const ogg = { extname: ".ogg", format: "ogg", video: ["-c:v", "libtheora", "-pix_fmt", "yuv420p"], audio: vorbis }
 const hls = { extname: ".m3u8", format: "hls", audio: ["-c:a", "aac"] }
 
-const presets: Readonly<Record<string, Codecs>> = {
+/** Those that come from streams. The others list streams, take pictures, or cannot be made. */
+const presets: Readonly<
+  Record<Exclude<PresetName, "hls.variant.playlist" | "hss" | "thumbnail" | "jpeg">, Codecs>
+> = {
   h264,
   "h264.hi": h264,
   iphone: h264,
@@ -69,15 +76,16 @@ const presets: Readonly<Record<string, Codecs>> = {
 /** Seconds of a piece of HLS. */
 const PIECE = 6
 
-/** What a profile may ask for that this encoder has not learned. */
-const unsupported = ["add_timestamp", "encryption", "x264_options"]
-
-/** What is read can only be a file, and only of a kind that refers to no other. */
-export const guarded = (own: boolean): ReadonlyArray<string> => [
+/**
+ * What is read can only be a file, and only of a kind that refers to no other. One that this encoder has made may be a
+ * list of pieces that are beside it, and of the key to them.
+ */
+export const guarded = ({ own, source }: Pick<Files, "own" | "source">): ReadonlyArray<string> => [
   "-protocol_whitelist",
-  "file",
+  own ? "file,crypto" : "file",
   "-format_whitelist",
-  own ? `hls,${DEMUXERS}` : DEMUXERS
+  own ? `hls,${DEMUXERS}` : DEMUXERS,
+  ...(own && source.endsWith(hls.extname) ? ["-allowed_extensions", "ALL"] : [])
 ]
 
 const DEMUXERS = [
@@ -107,6 +115,7 @@ const clip = (profile: Values.Profile, { duration }: Facts) =>
     yield* check(length === undefined || length > 0, () => invalid("clip_length must be longer than nothing"))
     const left = all === undefined ? undefined : all - (offset ?? 0)
     return {
+      from: offset ?? 0,
       args: [...option("-ss", offset || undefined), ...option("-t", length)],
       seconds: length === undefined ? left : Math.min(left ?? length, length)
     }
@@ -131,7 +140,8 @@ const videoArgs = (profile: Values.Profile, isX264: boolean) =>
           ...option("-profile:v", yield* Values.word(profile, "h264_profile", ["baseline", "main", "high"])),
           // (seen: 3.0 in people's configuration)
           ...option("-level:v", level === undefined ? undefined : level > 9 ? level / 10 : level),
-          ...option("-tune", yield* Values.word(profile, "h264_tune", TUNES))
+          ...option("-tune", yield* Values.word(profile, "h264_tune", TUNES)),
+          ...option("-x264-params", yield* X264.params(profile))
         ]
         : option("-b:v", kilo(rate)))
     ]
@@ -167,9 +177,12 @@ const transcode = (
       codecs.video !== undefined || source.audio !== undefined,
       () => impossible(`The source has no sound for ${name}`)
     )
-    const { args: cut, seconds } = yield* clip(profile, source.facts)
+    const { args: cut, from, seconds } = yield* clip(profile, source.facts)
+    const encryption = isHls ? yield* Encryption.read(profile) : undefined
     const marked = codecs.video === undefined ? undefined : files.watermark
-    const chain = codecs.video === undefined ? [] : yield* Picture.filters(profile, source.facts)
+    const chain = codecs.video === undefined
+      ? []
+      : [...yield* Picture.filters(profile, source.facts), ...Picture.timestamp(profile, from)]
     const seen = codecs.video === undefined
       ? ["-vn"]
       : marked === undefined
@@ -183,7 +196,7 @@ const transcode = (
       : ["-map", `0:${source.audio}`, ...codecs.audio, ...yield* audioArgs(profile)]
     const input = [
       ...cut,
-      ...guarded(files.own),
+      ...guarded(files),
       "-i",
       file(files.source),
       ...(marked === undefined ? [] : [
@@ -204,8 +217,10 @@ const transcode = (
         "0",
         "-hls_playlist_type",
         "vod",
+        // Beside the playlist, by a name of its own: a percent sign in that of the folder would stand for a number.
         "-hls_segment_filename",
-        files.output("_%d.ts")
+        "out_%d.ts",
+        ...(encryption === undefined ? [] : ["-hls_key_info_file", file(Encryption.INFO)])
       ]
       : []
     const common = ["-map_metadata", "-1", "-map_chapters", "-1", "-sn", "-dn"]
@@ -218,14 +233,24 @@ const transcode = (
         [...input, ...seen, ...video, "-pass", "2", "-passlogfile", log, ...heard, ...end]
       ]
       : [[...input, ...seen, ...video, ...heard, ...end]]
-    return { runs, seconds, extname, pictures: codecs.video === undefined ? "none" : "result" }
+    return { runs, seconds, extname, encryption, pictures: codecs.video === undefined ? "none" : "result" }
   })
 
 /** What a command's placeholders stand for. */
-const placeholders = (profile: Values.Profile, source: Media, files: Files, extname: string) =>
+const placeholders = (
+  profile: Values.Profile,
+  source: Media,
+  files: Files,
+  extname: string,
+  uses: (name: string) => boolean
+) =>
   Either.gen(function*() {
-    const { args: cut } = yield* clip(profile, source.facts)
-    const filters = source.video === undefined ? undefined : (yield* Picture.filters(profile, source.facts)).join(",")
+    const { args: cut, from } = yield* clip(profile, source.facts)
+    const chain = [
+      ...yield* Picture.filters(profile, source.facts),
+      ...Picture.timestamp(profile, uses("clip") ? from : 0)
+    ]
+    const filters = source.video === undefined ? undefined : chain.join(",")
     const value = (value: unknown) =>
       value === undefined || value === null || value === "" || value === "auto" ? undefined : String(value)
     const bare = {
@@ -282,8 +307,13 @@ const commanded = (profile: Values.Profile, source: Media, files: Files): Either
   Either.gen(function*() {
     const lines = yield* Command.parse(String(profile["command"]))
     const extname = yield* Values.extname(profile, "")
-    const filled = yield* Command.fill(lines, yield* placeholders(profile, source, files, extname))
-    const guard = guarded(files.own)
+    const uses = (name: string) => lines.flat().some((word) => word.includes(`$${name}$`))
+    yield* check(
+      !Values.flag(profile, "add_timestamp") || uses("filters") || uses("resolution_and_padding"),
+      () => invalid("add_timestamp needs $filters$ in the command")
+    )
+    const filled = yield* Command.fill(lines, yield* placeholders(profile, source, files, extname, uses))
+    const guard = guarded(files)
     return {
       runs: filled.map((line) => line.flatMap((word) => word === "-i" ? [...guard, word] : [word])),
       seconds: source.facts.duration === null ? undefined : source.facts.duration / 1000,
@@ -292,21 +322,47 @@ const commanded = (profile: Values.Profile, source: Media, files: Files): Either
     }
   })
 
+const isGiven = (value: unknown): boolean =>
+  value !== undefined && value !== null && value !== "" && value !== false && value !== "false"
+
+/** What a profile asks for that has no meaning for what it makes. */
+const misplaced = (profile: Values.Profile, codecs: Codecs | undefined): Refusal | undefined => {
+  const name = profile["preset_name"]
+  const isPicture = name === "thumbnail" || name === "jpeg" || typeof name !== "string"
+  const rules: ReadonlyArray<readonly [name: string, holds: boolean, where: string]> = [
+    ["encryption", codecs?.format === "hls", "hls.variant and hls.variant.audio"],
+    ["x264_options", codecs?.video === h264.video, "presets of H.264"],
+    ["add_timestamp", codecs?.video !== undefined || isPicture, "what has pictures"]
+  ]
+  const wrong = rules.find(([name, holds]) => !holds && isGiven(profile[name]))
+  return wrong && invalid(`${wrong[0]} is for ${wrong[2]} only`)
+}
+
+/** Why a playlist cannot be made from a profile. */
+export const refusesPlaylist = (profile: Values.Profile): Either.Either<void, Refusal> => {
+  const wrong = misplaced(profile, undefined)
+  return wrong === undefined ? Either.void : Either.left(wrong)
+}
+
 /** What is to be run, or why nothing can be. */
 export const plan = (profile: Values.Profile, source: Media, files: Files): Either.Either<Plan, Refusal> =>
   Either.gen(function*() {
     const name = profile["preset_name"]
-    const asked = unsupported.find((name) => {
-      const value = profile[name]
-      return value !== undefined && value !== null && value !== "" && value !== false && value !== "false"
-    })
-    if (asked !== undefined) return yield* Either.left(invalid(`${asked} is not supported by this encoder`))
+    const codecs = typeof name === "string" && Object.hasOwn(presets, name)
+      ? presets[name as keyof typeof presets]
+      : undefined
+    if (name === "hss") {
+      return yield* Either.left(
+        invalid("The preset hss is not supported by this encoder: ffmpeg makes no Smooth Streaming. Use hls.variant")
+      )
+    }
+    const wrong = misplaced(profile, codecs)
+    if (wrong !== undefined) return yield* Either.left(wrong)
     if (typeof name !== "string") return yield* commanded(profile, source, files)
     if (name === "thumbnail" || name === "jpeg") {
       yield* check(source.video !== undefined, () => impossible(`The source has no video for ${name}`))
       return { runs: [], seconds: undefined, extname: yield* Values.extname(profile, ".jpg"), pictures: "source" }
     }
-    const codecs = Object.hasOwn(presets, name) ? presets[name] : undefined
     return codecs === undefined
       ? yield* Either.left(invalid(`The preset ${name} is not supported by this encoder`))
       : yield* transcode(name, codecs, profile, source, files)
@@ -321,7 +377,7 @@ export const picture = (
   target: string
 ): ReadonlyArray<string> => [
   ...option("-ss", at === 0 ? undefined : at.toFixed(3)),
-  ...guarded(own),
+  ...guarded({ own, source }),
   "-i",
   file(source),
   "-map",

@@ -502,7 +502,8 @@ export declare namespace PandaEmulator {
     /**
      * Delivers webhooks from now on, until the scope closes: to an app in memory, or through a client to wherever
      * the url leads. As Panda does, it tells what a cloud's notification settings ask for, and only if they have an url.
-     * What happened before is not told. There can be one receiver at a time.
+     * What happened before is not told. There can be one receiver at a time. With a folder what was not delivered when the
+     * emulator ended, however it did, is delivered by the next one; the receiver may get a webhook twice then.
      *
      * In memory no promise lies between an event and its answer, so that one `TestClock.adjust` drives any number of
      * deliveries and retries.

@@ -1,6 +1,8 @@
 /** A Panda of one's own: what it gets it keeps, what it keeps it serves, and what it says it has made is there. */
 import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import * as FileSystem from "@effect/platform/FileSystem"
+import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
+import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import * as PlatformError from "@effect/platform/Error"
 import * as HttpServer from "@effect/platform/HttpServer"
 import * as NodeContext from "@effect/platform-node/NodeContext"
@@ -550,6 +552,129 @@ describe("a restart", () => {
       assert.include(damaged.message, "line 2 is damaged")
       writeFileSync(journal, "{\"version\":2}\n")
       assert.include((yield* Effect.flip(count())).message, "another version")
+    })
+  )
+})
+
+describe("webhooks", () => {
+  /** Sources are what they are at once; of encodings nothing comes. */
+  const looking = Layer.succeed(Encoder.Encoder, {
+    refuses: () => undefined,
+    probe: () => Effect.succeed({ facts: {} as Encoder.Facts, metadata: {} }),
+    preview: () => Effect.void,
+    encode: () => Effect.never
+  })
+
+  /** Until it is written down that one has arrived. Whoever is killed before sends it again. */
+  const written = (at: string, count = 1) =>
+    Effect.repeat(
+      Effect.delay(
+        Effect.sync(() =>
+          readFileSync(`${at}/panda.jsonl`, "utf8").match(/\["webhook",[^\]]*,null\]/g)?.length === count
+        ),
+        "10 millis"
+      ),
+      { until: (there) => there }
+    )
+
+  /** A receiver that is told, and what it says then. */
+  const receiver = Effect.sync(() => {
+    const told: Array<string> = []
+    let waiting: { readonly told: number; readonly resume: () => void } | undefined
+    const state = {
+      status: 500,
+      told,
+      app: HttpServerRequest.HttpServerRequest.pipe(
+        Effect.flatMap(({ urlParamsBody }) => urlParamsBody),
+        Effect.map((params) => {
+          const { event, video_id } = Object.fromEntries(params)
+          told.push(`${event} ${video_id}`)
+          if (told.length >= (waiting?.told ?? Infinity)) waiting!.resume()
+          return HttpServerResponse.empty({ status: state.status })
+        })
+      ),
+      until: (count: number) =>
+        Effect.async<void>((resume) => {
+          waiting = { told: count, resume: () => resume(Effect.void) }
+          if (told.length >= count) waiting.resume()
+        })
+    }
+    return state
+  })
+
+  live(
+    "that were not delivered are delivered after a restart, and no others",
+    Effect.gen(function*() {
+      const at = yield* folder
+      const hook = yield* receiver
+      const deliver = (retry: Schedule.Schedule<unknown>) =>
+        Effect.flatMap(PandaEmulator.PandaEmulator, (panda) => panda.deliver(hook.app, { retry }))
+      const deliveries = Effect.flatMap(PandaEmulator.PandaEmulator, ({ deliveries }) => deliveries)
+      const run = <A, E>(body: Effect.Effect<A, E, Env | Scope.Scope>) => within(at, Effect.scoped(body), {}, looking)
+
+      // What happened when nobody was told is told to nobody.
+      const stored = (id: string) =>
+        Effect.repeat(Effect.delay(Videos.find(id), "10 millis"), { until: ({ status }) => status === "success" })
+      yield* run(Effect.flatMap(upload({ profiles: "none" }), ({ id }) => stored(id)))
+      const first = yield* run(Effect.gen(function*() {
+        yield* Notifications.update({ url: "http://receiver.test/hook", events: { video_created: true } })
+        yield* deliver(Schedule.spaced("20 millis"))
+        const { id } = yield* upload({ profiles: "none" })
+        yield* hook.until(3)
+        return id
+      }))
+      assert.deepStrictEqual([...new Set(hook.told)], [`video-created ${first}`])
+
+      // It is not over, and goes on by the number of attempts that there were.
+      const before = hook.told.length
+      hook.status = 200
+      const second = yield* run(Effect.gen(function*() {
+        yield* deliver(Schedule.recurs(before))
+        yield* hook.until(before + 1)
+        const [delivery] = yield* deliveries
+        assert.isAtLeast(delivery!.attempt, before)
+        const { id } = yield* upload({ profiles: "none" })
+        yield* hook.until(before + 2)
+        yield* written(at, 2)
+        return id
+      }))
+      // Delivered is delivered.
+      const third = yield* run(Effect.gen(function*() {
+        yield* deliver(Schedule.recurs(0))
+        const { id } = yield* upload({ profiles: "none" })
+        yield* hook.until(before + 3)
+        yield* written(at)
+        return id
+      }))
+      assert.deepStrictEqual(
+        hook.told.slice(before),
+        [first, second, third].map((id) => `video-created ${id}`)
+      )
+      // Nothing of it is left where it would be read again and again.
+      yield* run(Effect.void)
+      assert.notInclude(readFileSync(`${at}/panda.jsonl`, "utf8"), "receiver.test/hook\",\"fields")
+    })
+  )
+
+  live(
+    "of what happened and was told to nobody, for the emulator was killed, are sent by the next one",
+    Effect.gen(function*() {
+      const at = yield* folder
+      const hook = yield* receiver
+      hook.status = 200
+      const deliver = Effect.flatMap(PandaEmulator.PandaEmulator, (panda) => panda.deliver(hook.app))
+      const run = <A, E>(body: Effect.Effect<A, E, Env | Scope.Scope>) => within(at, Effect.scoped(body), {}, looking)
+      yield* run(Effect.gen(function*() {
+        yield* Notifications.update({ url: "http://receiver.test/hook", events: { video_created: true } })
+        yield* deliver
+        yield* upload({ profiles: "none" })
+        yield* hook.until(1)
+        yield* written(at)
+      }))
+      // As if it had come to its end between the line that says what happened and the next one.
+      const { id } = yield* run(upload({ profiles: "none" }))
+      yield* run(Effect.zipRight(deliver, hook.until(2)))
+      assert.strictEqual(hook.told[1], `video-created ${id}`)
     })
   )
 })

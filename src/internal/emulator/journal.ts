@@ -6,6 +6,7 @@ import type { PlatformError } from "@effect/platform/Error"
 import * as Effect from "effect/Effect"
 import { reviveSession, type Session, type Sessions } from "./sessions.js"
 import type { Storage } from "./storage.js"
+import type { Outbox, Pending } from "./webhooks.js"
 import type { Change, Cloud, Encoding, Profile, Video, World } from "./world.js"
 
 /** What a thing is called in a line: its kind, its cloud, its id, and what it is now, if it is still there. */
@@ -40,12 +41,15 @@ const write = {
   })
 }
 
-/** Takes entries, one after the other; of a session the last counts, and needs its file. */
-const read = (
-  world: World,
-  told: Map<string, readonly [cloud: Cloud, value: ReturnType<typeof write.session>]>
-) =>
-([kind, cloudId, id, value]: Entry): void => {
+/** What is only of use when all was read. Of a session the last entry counts, and needs its file. */
+interface Later {
+  readonly sessions: Map<string, readonly [cloud: Cloud, value: ReturnType<typeof write.session>]>
+  readonly told: Set<string>
+  readonly webhooks: Map<string, { readonly cloud: Cloud; readonly webhook: Pending }>
+}
+
+/** Takes entries, one after the other. */
+const read = (world: World, later: Later) => ([kind, cloudId, id, value]: Entry): void => {
   if (kind === "count") {
     world.ids.count = value as number
     return
@@ -62,6 +66,10 @@ const read = (
         ...value as ReturnType<typeof write.cloud>
       })
     }
+    return
+  }
+  if (kind === "told") {
+    later.told.add(id)
     return
   }
   const cloud = world.clouds.get(cloudId)
@@ -97,7 +105,11 @@ const read = (
       return
     }
     case "session":
-      told.set(id, [cloud, value as ReturnType<typeof write.session>])
+      later.sessions.set(id, [cloud, value as ReturnType<typeof write.session>])
+      return
+    case "webhook":
+      if (value === null) later.webhooks.delete(id)
+      else later.webhooks.set(id, { cloud, webhook: value as Pending })
   }
 }
 
@@ -106,7 +118,7 @@ const revive = (
   world: World,
   sessions: Sessions,
   { fs, incoming, sizeOf, spool }: Storage,
-  told: ReadonlyMap<string, readonly [cloud: Cloud, value: ReturnType<typeof write.session>]>
+  told: Later["sessions"]
 ) =>
   Effect.gen(function*() {
     const used = new Set<string>()
@@ -128,7 +140,7 @@ const revive = (
   })
 
 /** All that a world has, as changes. */
-function* everything(world: World, sessions: Sessions): Generator<Change> {
+function* everything(world: World, sessions: Sessions, outbox: Outbox): Generator<Change> {
   for (const cloud of world.clouds.values()) {
     yield { kind: "cloud", cloud, id: cloud.id }
     for (const id of cloud.profiles.keys()) yield { kind: "profile", cloud, id }
@@ -139,32 +151,39 @@ function* everything(world: World, sessions: Sessions): Generator<Change> {
     // What is over is forgotten, but for the video that its location still tells of.
     if (status === "open" || status === "complete") yield { kind: "session", cloud, id }
   }
+  for (const [cloud, id] of outbox.remembered()) yield { kind: "told", cloud, id }
+  for (const [id, { cloud }] of outbox.pending) yield { kind: "webhook", cloud, id }
 }
 
-const entryOf = (world: World, sessions: Sessions) => ({ cloud, id, kind }: Change): ReadonlyArray<Entry> => {
-  switch (kind) {
-    case "cloud": {
-      const value = world.clouds.get(id)
-      return [[kind, id, id, value === undefined ? null : write.cloud(value)]]
-    }
-    case "profile": {
-      const value = cloud.profiles.get(id)
-      return [[kind, cloud.id, id, value === undefined ? null : write.profile(value)]]
-    }
-    case "video": {
-      const value = cloud.videos.get(id)
-      return [[kind, cloud.id, id, value === undefined ? null : write.video(value)]]
-    }
-    case "encoding": {
-      const value = cloud.encodings.get(id)
-      return [[kind, cloud.id, id, value === undefined ? null : write.encoding(value)]]
-    }
-    case "session": {
-      const value = sessions.byId(id)
-      return value === undefined ? [] : [[kind, cloud.id, id, write.session(value)]]
+const entryOf =
+  (world: World, sessions: Sessions, outbox: Outbox) => ({ cloud, id, kind }: Change): ReadonlyArray<Entry> => {
+    switch (kind) {
+      case "cloud": {
+        const value = world.clouds.get(id)
+        return [[kind, id, id, value === undefined ? null : write.cloud(value)]]
+      }
+      case "profile": {
+        const value = cloud.profiles.get(id)
+        return [[kind, cloud.id, id, value === undefined ? null : write.profile(value)]]
+      }
+      case "video": {
+        const value = cloud.videos.get(id)
+        return [[kind, cloud.id, id, value === undefined ? null : write.video(value)]]
+      }
+      case "encoding": {
+        const value = cloud.encodings.get(id)
+        return [[kind, cloud.id, id, value === undefined ? null : write.encoding(value)]]
+      }
+      case "session": {
+        const value = sessions.byId(id)
+        return value === undefined ? [] : [[kind, cloud.id, id, write.session(value)]]
+      }
+      case "told":
+        return [[kind, cloud.id, id, true]]
+      case "webhook":
+        return [[kind, cloud.id, id, outbox.pending.get(id)?.webhook ?? null]]
     }
   }
-}
 
 /** The lines that are whole, and how many bytes they have. What is after the last line break is not one. */
 const linesOf = (bytes: Uint8Array): { readonly lines: ReadonlyArray<string>; readonly length: number } => {
@@ -185,11 +204,12 @@ const LARGE = 4 * 1024 * 1024
 export const openJournal = (
   storage: Storage,
   world: World,
-  sessions: Sessions
+  sessions: Sessions,
+  outbox: Outbox
 ): Effect.Effect<{ readonly journal: Journal; readonly restored: boolean }, PlatformError | string> =>
   Effect.gen(function*() {
     const { fs, journal: path } = storage
-    const entries = entryOf(world, sessions)
+    const entries = entryOf(world, sessions, outbox)
     const encoder = new TextEncoder()
     const lineOf = (changes: Iterable<Change>) =>
       encoder.encode(
@@ -203,7 +223,7 @@ export const openJournal = (
       const file = yield* fs.open(`${path}.new`, { flag: "w", mode: 0o600 })
       const bytes = encoder.encode(`${JSON.stringify({ version: VERSION })}\n`)
       yield* file.writeAll(bytes)
-      const all = lineOf(everything(world, sessions))
+      const all = lineOf(everything(world, sessions, outbox))
       yield* file.writeAll(all)
       yield* file.sync
       yield* fs.rename(`${path}.new`, path)
@@ -238,10 +258,11 @@ export const openJournal = (
         return yield* Effect.fail(`${path} is of another version of effect-panda. Take another folder`)
       }
       world.clouds.clear()
-      const told = new Map()
-      const put = read(world, told)
+      const later: Later = { sessions: new Map(), told: new Set(), webhooks: new Map() }
+      const put = read(world, later)
       for (const line of rest) for (const entry of line as ReadonlyArray<Entry>) put(entry)
-      yield* revive(world, sessions, storage, told)
+      yield* revive(world, sessions, storage, later.sessions)
+      outbox.restore(later.told, later.webhooks)
     }
     yield* rewrite
 

@@ -158,7 +158,7 @@ export const makeState = (settings: Settings, now: number, storage?: Storage) =>
       spool: storage?.spool,
       onChange: onChange && (({ cloud, id }) => onChange({ kind: "session", cloud, id }))
     }),
-    outbox: makeOutbox(world, now, settings.recorded),
+    outbox: makeOutbox(world, now, settings.recorded, onChange),
     requests: makeRecord<Seen>(settings.recorded),
     skew: 0,
     /** How many requests there were. */

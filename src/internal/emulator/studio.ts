@@ -85,7 +85,7 @@ export const open = (
     const now = Effect.map(Clock.currentTimeMillis, (now) => now + state.skew)
     const running = new Map<string, Fiber.RuntimeFiber<void>>()
 
-    const { journal, restored } = yield* openJournal(storage, world, state.sessions)
+    const { journal, restored } = yield* openJournal(storage, world, state.sessions, outbox)
     if (restored && !world.clouds.has(settings.cloudId)) world.addMain(yield* now)
 
     /** Writes down what has changed, then sees to it. What cannot be written is so all the same, and written later. */

@@ -14,11 +14,12 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
+import * as ScheduleDecision from "effect/ScheduleDecision"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { MemoryRequest } from "./memoryRequest.js"
 import { makeRecord } from "./record.js"
-import { type Cloud, type Encoding, showEncoding, type World } from "./world.js"
+import { type Change, type Cloud, type Encoding, showEncoding, type World } from "./world.js"
 
 export type Fields = Readonly<Record<string, string>>
 
@@ -30,6 +31,16 @@ export interface Delivery {
   readonly attempt: number
   readonly at: number
   status: number | undefined
+}
+
+/** A webhook that is on its way. */
+export interface Pending {
+  readonly url: string
+  readonly fields: Fields
+  /** When it is to be sent first. */
+  readonly due: number
+  /** How often it was sent. */
+  attempts: number
 }
 
 export interface Options {
@@ -119,13 +130,38 @@ function* occurrences(world: World, now: number, interval: number): Generator<Oc
   }
 }
 
+/** What says that somebody is told: what happens from then on is told some time, even if the emulator is killed before. */
+const TELLING = ""
+
 /** What is told of a world. What has happened before it is made is told to nobody. */
-export const makeOutbox = (world: World, now: number, recorded: number) => {
+export const makeOutbox = (
+  world: World,
+  now: number,
+  recorded: number,
+  /** Called when more was told, or was delivered; not of progress, of which nobody wants to hear later. */
+  onChange: (change: Change) => void = () => {}
+) => {
   const told = new Set<string>()
+  const pending = new Map<string, { readonly cloud: Cloud; readonly webhook: Pending }>()
   /** Of progress only the latest comes up again, so no more is remembered. */
   let progress = new Set<string>()
   const deliveries = makeRecord<Delivery>(recorded)
   const changed = Effect.unsafeMakeLatch()
+
+  const tell = (key: string, cloud: Cloud) => {
+    if (told.has(key)) return
+    told.add(key)
+    onChange({ kind: "told", cloud, id: key })
+  }
+
+  /** From now on what was told is remembered, and so is what was not to be. */
+  const begin = () => {
+    if (told.has(TELLING)) return
+    tell(TELLING, world.main)
+    for (const { cloud, key } of occurrences(world, Infinity, Infinity)) {
+      if (told.has(key)) onChange({ kind: "told", cloud, id: key })
+    }
+  }
 
   /** What has happened and was not told yet, in order, and when something will happen next. */
   const take = (now: number, interval: number) => {
@@ -138,16 +174,58 @@ export const makeOutbox = (world: World, now: number, recorded: number) => {
         continue
       }
       if (!told.has(occurrence.key) && !progress.has(occurrence.key)) due.push(occurrence)
-      const remembered = occurrence.setting === "encoding_progress" ? latest : told
-      remembered.add(occurrence.key)
+      if (occurrence.setting === "encoding_progress") latest.add(occurrence.key)
+      else tell(occurrence.key, occurrence.cloud)
     }
     progress = latest
     due.sort((a, b) => a.at - b.at || order.indexOf(a.setting) - order.indexOf(b.setting))
     return { due, next }
   }
 
-  take(now, Infinity)
-  return { deliveries, changed, take }
+  for (const { at, key } of occurrences(world, now, Infinity)) if (at <= now) told.add(key)
+  return {
+    deliveries,
+    changed,
+    /** By what they are called: what happened, and which copy of it. */
+    pending,
+    take: (now: number, interval: number) => {
+      begin()
+      return take(now, interval)
+    },
+    /** All that has happened up to now is told to nobody, unless an earlier emulator was telling it. */
+    skip: (now: number, interval: number) => {
+      if (!told.has(TELLING)) take(now, interval)
+      begin()
+    },
+    /** On its way, or, with `undefined`, at its end. */
+    put: (cloud: Cloud, id: string, webhook: Pending | undefined) => {
+      if (webhook === undefined) pending.delete(id)
+      else pending.set(id, { cloud, webhook })
+      onChange({ kind: "webhook", cloud, id })
+    },
+    /** What an earlier emulator has told, and what of it has not arrived. Without any, nobody was told. */
+    restore: (
+      keys: Iterable<string>,
+      webhooks: Iterable<readonly [id: string, { readonly cloud: Cloud; readonly webhook: Pending }]>
+    ) => {
+      told.clear()
+      for (const key of keys) told.add(key)
+      if (!told.has(TELLING)) {
+        for (const { at, key } of occurrences(world, now, Infinity)) {
+          if (at <= now) told.add(key)
+        }
+      }
+      for (const [id, webhook] of webhooks) pending.set(id, webhook)
+    },
+    /** What is to be remembered of what was told: nothing of what is gone. */
+    remembered: function*(): Generator<readonly [cloud: Cloud, key: string]> {
+      if (!told.has(TELLING)) return
+      yield [world.main, TELLING]
+      for (const { cloud, key, setting } of occurrences(world, Infinity, Infinity)) {
+        if (setting !== "encoding_progress" && told.has(key)) yield [cloud, key]
+      }
+    }
+  }
 }
 
 export type Outbox = ReturnType<typeof makeOutbox>
@@ -212,6 +290,8 @@ const patience = Duration.seconds(30)
 /** A state of the server, as far as it is told. */
 export interface Source {
   readonly outbox: Outbox
+  /** Nothing is sent before it is written down that it is. */
+  readonly keep: Effect.Effect<void, unknown>
   /** How far the server's clock is ahead. */
   readonly skew: number
 }
@@ -228,43 +308,89 @@ export const deliver = (
     const scope = yield* Effect.scope
     const interval = Duration.toMillis(progressInterval) || Infinity
 
-    const post = (source: Source, url: string, fields: Fields) => {
+    const post = (source: Source, cloud: Cloud, id: string, webhook: Pending, isKept: boolean) => {
+      const { fields, url } = webhook
       const form = new URLSearchParams(fields).toString()
       const host = URL.canParse(url) ? new URL(url).host : ""
-      let attempt = 0
-      return Effect.gen(function*() {
-        // Whoever is reset forgets what it had to tell.
-        if (current() !== source) return
+      /** Whoever is reset forgets what it had to tell. */
+      const isForgotten = () => current() !== source
+      const note = (webhook: Pending | undefined) =>
+        Effect.suspend(() => {
+          if (!isKept || isForgotten()) return Effect.void
+          source.outbox.put(cloud, id, webhook)
+          return Effect.ignore(source.keep)
+        })
+      const attempt = Effect.gen(function*() {
+        if (isForgotten()) return
         const at = yield* Clock.currentTimeMillis
-        const delivery: Delivery = { event: fields["event"]!, fields, host, attempt: ++attempt, at, status: undefined }
+        webhook.attempts++
+        const delivery: Delivery = {
+          event: fields["event"]!,
+          fields,
+          host,
+          attempt: webhook.attempts,
+          at,
+          status: undefined
+        }
         source.outbox.deliveries.add(delivery)
         const status = yield* Effect.timeoutOption(send(url, form), patience)
         delivery.status = Option.getOrUndefined(Option.flatten(status))
-        return yield* delivery.status === 200 ? Effect.void : Effect.fail("not 200" as const)
-      }).pipe(Effect.retry(retry), Effect.ignore)
+        if (delivery.status === 200) return
+        yield* note(webhook)
+        return yield* Effect.fail("not 200" as const)
+      })
+      return Effect.gen(function*() {
+        const now = yield* Clock.currentTimeMillis
+        if (webhook.due > now) yield* Effect.sleep(webhook.due - now)
+        yield* Effect.ignore(Effect.retry(attempt, yield* goneOn(retry, webhook.attempts)))
+        yield* note(undefined)
+      })
     }
 
     const step = Effect.gen(function*() {
       const source = current()
-      const { changed, take } = source.outbox
-      changed.unsafeClose()
+      const { outbox } = source
+      outbox.changed.unsafeClose()
       const now = yield* serverTime(source)
-      const { due, next } = take(now, interval)
-      for (const { cloud, fields, setting } of due) {
+      const { due, next } = outbox.take(now, interval)
+      const begun = yield* Clock.currentTimeMillis
+      const posts = due.flatMap(({ cloud, fields, key, setting }) => {
         const { delay, events, url } = cloud.notifications
-        if (typeof url !== "string" || url === "" || !isOn(events, setting)) continue
+        if (typeof url !== "string" || url === "" || !isOn(events, setting)) return []
         const told = fields()
-        for (const after of copies(told)) {
-          const wait = Duration.sum(Duration.seconds(Number(delay) || 0), after)
-          yield* Effect.forkIn(Effect.delay(post(source, url, told), wait), scope)
-        }
-      }
-      yield* Effect.raceFirst(changed.await, next === Infinity ? Effect.never : Effect.sleep(next - now))
+        const wait = Duration.seconds(Number(delay) || 0)
+        const isKept = setting !== "encoding_progress"
+        return copies(told).map((after, i) => {
+          const due = begun + Duration.toMillis(Duration.sum(wait, after))
+          const webhook: Pending = { url, fields: told, due, attempts: 0 }
+          const id = `${key} ${i}`
+          if (isKept) outbox.put(cloud, id, webhook)
+          return post(source, cloud, id, webhook, isKept)
+        })
+      })
+      yield* Effect.ignore(source.keep)
+      for (const post of posts) yield* Effect.forkIn(post, scope)
+      yield* Effect.raceFirst(outbox.changed.await, next === Infinity ? Effect.never : Effect.sleep(next - now))
     })
 
     const source = current()
-    source.outbox.take(yield* serverTime(source), interval)
+    source.outbox.skip(yield* serverTime(source), interval)
+    for (const [id, { cloud, webhook }] of source.outbox.pending) {
+      yield* Effect.forkScoped(post(source, cloud, id, webhook, true))
+    }
     yield* Effect.forkScoped(Effect.forever(step))
+  })
+
+/** A schedule after so many of its steps: a restart does not begin it anew. */
+const goneOn = (schedule: Schedule.Schedule<unknown>, steps: number): Effect.Effect<Schedule.Schedule<unknown>> =>
+  Effect.gen(function*() {
+    let state: unknown = schedule.initial
+    for (let i = 0; i < steps; i++) {
+      const [next, , decision] = yield* schedule.step(yield* Clock.currentTimeMillis, undefined, state)
+      if (ScheduleDecision.isDone(decision)) return Schedule.stop
+      state = next
+    }
+    return Schedule.makeWithState(state, schedule.step)
   })
 
 const isOn = (events: unknown, setting: string): boolean =>

@@ -67,7 +67,7 @@ export interface Encoding {
 
 /** Something became another, came, or went. */
 export interface Change {
-  readonly kind: "cloud" | "profile" | "video" | "encoding" | "session"
+  readonly kind: "cloud" | "profile" | "video" | "encoding" | "session" | "told" | "webhook"
   readonly cloud: Cloud
   readonly id: string
   /** What went, if it left something behind. */

@@ -1,4 +1,4 @@
-/** Whether the machine has ffmpeg: where it has not, a line says what to install, and the tests that need it are not run. */
+/** Tests with ffmpeg, which are not run where there is none. */
 import * as NodeContext from "@effect/platform-node/NodeContext"
 import { it } from "@effect/vitest"
 import { Effect, Layer, type Scope } from "effect"
@@ -7,26 +7,10 @@ import { execFile, execFileSync } from "node:child_process"
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { fileURLToPath } from "node:url"
 import { promisify } from "node:util"
+import { installed, sample } from "./media.js"
 
-const runs = (program: string): boolean => {
-  try {
-    execFileSync(program, ["-version"], { stdio: "ignore" })
-    return true
-  } catch {
-    return false
-  }
-}
-
-export const installed = runs("ffmpeg") && runs("ffprobe")
-
-if (!installed) {
-  console.warn("Tests with ffmpeg do not run here: install it (apt-get install -y ffmpeg), then run them again")
-}
-
-/** 4 seconds of 320x180 at 24 frames, h264 and aac. */
-export const sample = fileURLToPath(new URL("./fixtures/panda.mp4", import.meta.url))
+export { installed, sample }
 
 interface Probed {
   readonly streams: ReadonlyArray<Readonly<Record<string, string | number>>>

@@ -472,6 +472,8 @@ describe("a restart", () => {
         Effect.gen(function*() {
           const { id } = yield* upload({ profiles: ["h264"] })
           yield* profile("webm", { name: "mine", width: 100 })
+          yield* Profiles.update("h264", { width: 100 })
+          yield* Profiles.delete("webm")
           yield* Notifications.update({ url: "http://example.com/hook", events: { video_created: true } })
           yield* Clouds.create({
             s3_videos_bucket: "second",
@@ -508,9 +510,15 @@ describe("a restart", () => {
         {},
         idle
       )
-      // The location of a finished upload still tells of its video.
-      const told = yield* within(at, Effect.flatMap(moved, (here) => put(here, "bytes */1000")), {}, idle)
+      // The location of a finished upload still tells of its video. What every emulator begins with is not back.
+      const [told, { profiles }] = yield* within(
+        at,
+        Effect.all([Effect.flatMap(moved, (here) => put(here, "bytes */1000")), everything]),
+        {},
+        idle
+      )
       assert.strictEqual(told.status, 200)
+      assert.deepStrictEqual(profiles, all.profiles)
     })
   )
 

@@ -86,6 +86,8 @@ export const open = (
     const running = new Map<string, Fiber.RuntimeFiber<void>>()
 
     const { journal, restored } = yield* openJournal(storage, world, state.sessions, outbox)
+    // What it would be without what was kept is nothing that has changed.
+    if (restored) changes.splice(0)
     if (restored && !world.clouds.has(settings.cloudId)) world.addMain(yield* now)
 
     /** Writes down what has changed, then sees to it. What cannot be written is so all the same, and written later. */

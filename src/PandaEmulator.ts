@@ -741,8 +741,9 @@ export const layerServer = (options?: Options): Layer.Layer<PandaEmulator, never
  * the folder, laid out by `path_format`, and served from the port, with ranges: the urls of videos,
  * encodings and screenshots open and play. A `source_url` is really fetched, through the given `HttpClient`.
  *
- * What was answered is on the disk before: after a crash the emulator goes on with the same folder, with the sessions of
- * uploads at the byte that was acknowledged. Only one may use a folder at a time. When a disk is full, what comes is
+ * What was answered is kept before: however the emulator ends, by a SIGKILL too, the next one goes on with the same
+ * folder, with the sessions of uploads at the byte that was acknowledged. When the power of the machine fails, the latest
+ * bytes of files may be lost, since it is not waited for them to be on the disk; what is known of them is not. Only one may use a folder at a time. When a disk is full, what comes is
  * refused with 507, and what is there stays whole.
  *
  * With an `Encoder` among what is provided, sources are looked into, and encodings are really made; those that were not

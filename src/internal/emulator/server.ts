@@ -447,7 +447,7 @@ const uploadExchange = (
     session,
     completes: upload.completes && upload.refused === undefined,
     seen,
-    leave: Effect.void,
+    leave: session === undefined ? Effect.void : state.sessions.leave(session),
     refused: () => headersRefusal(request) ?? Sessions.goneAnswer(session) ?? upload.refused,
     take: (slice, keep) => {
       upload.take(slice, keep)
@@ -528,8 +528,14 @@ const deliver = ({ seen, session }: Exchange, outcome: Outcome): void => {
 const kept = (state: State): Effect.Effect<void, Answer> => Effect.mapError(state.keep, unwritten(state))
 
 export const handle = (state: State, settings: Settings, request: Request): Effect.Effect<Outcome> =>
+  Effect.flatMap(Clock.currentTimeMillis, (now) => {
+    const exchange = recognise(state, settings, request, now)
+    // Of who leaves in between, too, nothing stays that nobody needs.
+    return Effect.ensuring(play(state, request, exchange), exchange.leave)
+  })
+
+const play = (state: State, request: Request, exchange: Exchange): Effect.Effect<Outcome> =>
   Effect.gen(function*() {
-    const exchange = recognise(state, settings, request, yield* Clock.currentTimeMillis)
     const { length, seen } = exchange
     const script = yield* state.scripting.next(exchange, (fault) => {
       seen.fault = fault._tag
@@ -557,8 +563,7 @@ export const handle = (state: State, settings: Settings, request: Request): Effe
       ).pipe(
         // A fault may have moved or ended a session.
         Effect.flatMap((outcome) => Effect.as(kept(state), outcome)),
-        Effect.catchAll((answer) => Effect.succeed(answered(answer))),
-        Effect.ensuring(exchange.leave)
+        Effect.catchAll((answer) => Effect.succeed(answered(answer)))
       )
     if (outcome._tag === "Answered" && outcome.answer.status < 300 && seen.bodyLength > 0) state.full = false
     deliver(exchange, outcome)

@@ -171,13 +171,25 @@ export const makeSessions = (options: {
     const waiting = spool?.relief()
     return spool === undefined || waiting === undefined
       ? undefined
-      // What follows lies beyond a gap then, and is dropped.
-      : Effect.catchAll(waiting, (failure) =>
-        Effect.sync(() => {
-          session.failure = failure
-          lose(session, spool)
-        }))
+      : lost(session, spool, waiting)
   }
+
+  /** What follows what could not be written lies beyond a gap then, and is dropped. */
+  const lost = (session: Session, spool: Spool, writing: Effect.Effect<void, PlatformError>): Effect.Effect<void> =>
+    Effect.catchAll(writing, (failure) =>
+      Effect.sync(() => {
+        session.failure = failure
+        lose(session, spool)
+      }))
+
+  /** Whoever left in the middle of a chunk may never come again: what came of it is put where it belongs. */
+  const leave = (session: Session): Effect.Effect<void> =>
+    Effect.suspend(() => {
+      const { spool } = session
+      return spool?.isBusy !== true
+        ? Effect.void
+        : lost(session, spool, spool.flush)
+    })
 
   const lose = (session: Session, { length }: Spool): void => {
     session.stored = length
@@ -216,6 +228,7 @@ export const makeSessions = (options: {
     store,
     settle,
     relief,
+    leave,
     forget,
     count,
     touch

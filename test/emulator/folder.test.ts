@@ -1,6 +1,7 @@
 /** A Panda of one's own: what it gets it keeps, what it keeps it serves, and what it says it has made is there. */
 import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import * as FileSystem from "@effect/platform/FileSystem"
+import type * as HttpApp from "@effect/platform/HttpApp"
 import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import * as PlatformError from "@effect/platform/Error"
@@ -589,25 +590,25 @@ describe("webhooks", () => {
   const receiver = Effect.sync(() => {
     const told: Array<string> = []
     let waiting: { readonly told: number; readonly resume: () => void } | undefined
-    const state = {
+    const state: { status: number; readonly app: HttpApp.Default } = {
       status: 500,
-      told,
       app: HttpServerRequest.HttpServerRequest.pipe(
         Effect.flatMap(({ urlParamsBody }) => urlParamsBody),
+        Effect.orDie,
         Effect.map((params) => {
           const { event, video_id } = Object.fromEntries(params)
           told.push(`${event} ${video_id}`)
           if (told.length >= (waiting?.told ?? Infinity)) waiting!.resume()
           return HttpServerResponse.empty({ status: state.status })
         })
-      ),
-      until: (count: number) =>
-        Effect.async<void>((resume) => {
-          waiting = { told: count, resume: () => resume(Effect.void) }
-          if (told.length >= count) waiting.resume()
-        })
+      )
     }
-    return state
+    const until = (count: number) =>
+      Effect.async<void>((resume) => {
+        waiting = { told: count, resume: () => resume(Effect.void) }
+        if (told.length >= count) waiting.resume()
+      })
+    return Object.assign(state, { told, until })
   })
 
   live(
@@ -632,6 +633,15 @@ describe("webhooks", () => {
         return id
       }))
       assert.deepStrictEqual([...new Set(hook.told)], [`video-created ${first}`])
+
+      // A restart takes none of the tries that there are.
+      const tries = hook.told.length
+      const again = run(Effect.gen(function*() {
+        const before = hook.told.length
+        yield* deliver(Schedule.intersect(Schedule.recurs(tries), Schedule.spaced("1 hour")))
+        yield* hook.until(before + 1)
+      }))
+      yield* Effect.repeatN(again, 2)
 
       // It is not over, and goes on by the number of attempts that there were.
       const before = hook.told.length

@@ -311,7 +311,7 @@ export const open = (
         }
       })).pipe(Effect.mapError((error: Failure | EncoderError | PlatformError) => {
         const { error_class, error_message } = wentWrong(error)
-        return { error_class, error_message }
+        return { error_class, error_message, logged: "log" in error && error.log !== undefined && error.log !== "" }
       }))
 
     /** A playlist names its pieces, and the key to them, as they were called when they were made. */

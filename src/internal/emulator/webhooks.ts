@@ -41,6 +41,8 @@ export interface Pending {
   readonly due: number
   /** How often it was sent. */
   attempts: number
+  /** How often of these because it had to be sent again: not for a restart, which takes none of its tries. */
+  retries: number
 }
 
 export interface Options {
@@ -218,7 +220,7 @@ export const makeOutbox = (
       for (const [id, webhook] of webhooks) pending.set(id, webhook)
     },
     /** What is to be remembered of what was told: nothing of what is gone. */
-    remembered: function*(): Generator<readonly [cloud: Cloud, key: string]> {
+    *remembered(): Generator<readonly [cloud: Cloud, key: string]> {
       if (!told.has(TELLING)) return
       yield [world.main, TELLING]
       for (const { cloud, key, setting } of occurrences(world, Infinity, Infinity)) {
@@ -320,10 +322,13 @@ export const deliver = (
           source.outbox.put(cloud, id, webhook)
           return Effect.ignore(source.keep)
         })
+      let isFirst = true
       const attempt = Effect.gen(function*() {
         if (isForgotten()) return
         const at = yield* Clock.currentTimeMillis
         webhook.attempts++
+        if (!isFirst) webhook.retries++
+        isFirst = false
         const delivery: Delivery = {
           event: fields["event"]!,
           fields,
@@ -342,7 +347,7 @@ export const deliver = (
       return Effect.gen(function*() {
         const now = yield* Clock.currentTimeMillis
         if (webhook.due > now) yield* Effect.sleep(webhook.due - now)
-        yield* Effect.ignore(Effect.retry(attempt, yield* goneOn(retry, webhook.attempts)))
+        yield* Effect.ignore(Effect.retry(attempt, yield* goneOn(retry, webhook.retries)))
         yield* note(undefined)
       })
     }
@@ -362,7 +367,7 @@ export const deliver = (
         const isKept = setting !== "encoding_progress"
         return copies(told).map((after, i) => {
           const due = begun + Duration.toMillis(Duration.sum(wait, after))
-          const webhook: Pending = { url, fields: told, due, attempts: 0 }
+          const webhook: Pending = { url, fields: told, due, attempts: 0, retries: 0 }
           const id = `${key} ${i}`
           if (isKept) outbox.put(cloud, id, webhook)
           return post(source, cloud, id, webhook, isKept)

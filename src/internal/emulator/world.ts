@@ -12,6 +12,8 @@ export type Wire = Readonly<Record<string, unknown>>
 export interface Failure {
   readonly error_class: string
   readonly error_message: string
+  /** Whether there is a file that tells more. */
+  readonly logged?: boolean | undefined
 }
 
 /** What was really found in a file, or made: the values of contract 6. */

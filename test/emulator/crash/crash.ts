@@ -222,29 +222,28 @@ export const crash = (
       ({ id, location }): Going => ({ id: String(id), location: String(location), acknowledged: 0 })
     )
 
-    /** Sends what it may, one chunk or all. Where it goes on the server says. */
-    const send = (upload: Going, all: boolean) =>
+    /** Sends a chunk. Where it goes on the server says. */
+    const send = (upload: Going) =>
       Effect.gen(function*() {
-        do {
-          const probe = yield* put(upload.location, `*/${size}`)
-          if (probe.status === 200) upload.acknowledged = size
-          else {
-            const from = stored(probe.range)
-            bytesLost += Math.max(0, upload.acknowledged - from)
-            const to = Math.min(size, from + between(size / 16, size / 4))
-            const sent = yield* put(upload.location, `${from}-${to - 1}/${size}`, bytes.subarray(from, to))
-            upload.acknowledged = sent.status === 200 ? size : stored(sent.range)
-          }
-          if (upload.acknowledged === size) {
-            ids.videos.push(upload.id)
-            going = undefined
-          }
-        } while (all && going !== undefined)
+        const probe = yield* put(upload.location, `*/${size}`)
+        if (probe.status === 200) upload.acknowledged = size
+        else {
+          const from = stored(probe.range)
+          bytesLost += Math.max(0, upload.acknowledged - from)
+          const to = Math.min(size, from + between(size / 16, size / 4))
+          const sent = yield* put(upload.location, `${from}-${to - 1}/${size}`, bytes.subarray(from, to))
+          upload.acknowledged = sent.status === 200 ? size : stored(sent.range)
+        }
+        if (upload.acknowledged === size) {
+          ids.videos.push(upload.id)
+          going = undefined
+        }
       })
+    const sendAll = (upload: Going) => Effect.repeat(send(upload), { until: () => going === undefined })
 
     const killInUpload = Effect.gen(function*() {
       const upload = going ??= yield* begin
-      yield* send(upload, false)
+      yield* send(upload)
       const { acknowledged, location } = upload
       if (acknowledged < size) {
         const part = bytes.subarray(acknowledged, acknowledged + between(1, size - acknowledged))
@@ -254,7 +253,7 @@ export const crash = (
     })
 
     const killInEncoding = Effect.gen(function*() {
-      if (ids.videos.length === 0) yield* send(going ??= yield* begin, true)
+      if (ids.videos.length === 0) yield* sendAll(going ??= yield* begin)
       const video_id = ids.videos.at(-1)!
       // Of a video whose source is stored: what was answered is an encoding that comes to be.
       if (isOver(yield* encodings)) yield* call(port, "POST", "/encodings.json", { video_id, profile_name: "slow" })
@@ -272,7 +271,7 @@ export const crash = (
       yield* check
       log(`${kills + 1} of ${plan.kills}: ${ids.videos.length} videos, ${ids.encodings.size} encodings`)
     }
-    if (going !== undefined) yield* send(going, true)
+    if (going !== undefined) yield* sendAll(going)
     yield* Effect.repeat(Effect.delay(encodings, "100 millis"), { until: isOver })
     yield* check
 
@@ -289,6 +288,8 @@ export const crash = (
       Effect.repeat(Effect.delay(arrived, "20 millis"), { until: (all) => all }),
       "20 seconds"
     ))
+
+    for (const event of events) if (!hook.told.has(event)) log(`lost: webhook ${event}`)
 
     const base = `${folder}/storage/emulated-cloud-id`
     const sizeOf = (file: unknown) => {

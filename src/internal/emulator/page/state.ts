@@ -48,7 +48,8 @@ const encodingOf = (cloud: Cloud, encoding: Encoding, now: number, kept: boolean
     type: wire["mime_type"],
     url: made?.files[0] === undefined ? null : address(cloud, made.files[0]),
     pictures: (made?.beside ?? []).filter((key) => key.endsWith(".jpg")).slice(0, 7).map((key) => address(cloud, key)),
-    log: kept && (encoding.made !== undefined || encoding.failure !== undefined)
+    // What was never begun, or was cancelled, has none.
+    log: kept && (encoding.made !== undefined || encoding.failure?.logged === true)
       ? address(cloud, `${encoding.path}.log`)
       : null
   }

@@ -28,7 +28,7 @@ ul { list-style: none; margin: 0; padding: 0 }
 .none { color: var(--soft) }
 ul:not(:empty) + .none { display: none }
 .cards { display: grid; gap: .8rem; grid-template-columns: repeat(auto-fill, minmax(min(100%, 20rem), 1fr)) }
-.cards.wide { grid-template-columns: 1fr }
+.cards.wide { grid-template-columns: minmax(0, 1fr) }
 .cards > li, #list-requests > li, #list-webhooks > li, #list-faults > li {
   background: var(--card); border: 1px solid var(--line); border-radius: .5rem; padding: .7rem .8rem }
 #list-requests > li, #list-webhooks > li, #list-faults > li { margin-bottom: .35rem; padding: .4rem .8rem }
@@ -59,5 +59,5 @@ form label { min-width: 0; max-width: 100% }
 button { cursor: pointer }
 #trouble { background: var(--mark); padding: .5rem .8rem; border-radius: .3rem }
 footer { margin-top: 2rem; border-top: 1px solid var(--line); color: var(--soft); font-size: .9rem }
-@media (max-width: 40rem) { .video { grid-template-columns: 1fr } }
+@media (max-width: 40rem) { .video { grid-template-columns: minmax(0, 1fr) } .video > .blank { display: none } }
 `

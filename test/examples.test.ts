@@ -18,6 +18,7 @@ import { fileURLToPath } from "node:url"
 import { build, bundle } from "./esbuild.js"
 import * as HttpProxy from "./httpProxy.js"
 import { patience } from "./patience.js"
+import * as Postgres from "./postgres.js"
 
 await import("../examples/testing.test.js")
 await import("../examples/ingest/testing.test.js")
@@ -174,6 +175,65 @@ describe.concurrent("examples", () => {
       const sessions = yield* panda.sessions
       assert.deepStrictEqual(sessions.map((session) => session.sha256), [sha256])
     }).pipe(Effect.provide(emulator({ encodingTime: "500 millis" }))))
+
+  it.runIf(Postgres.installed)(
+    "ingest/main does what ingest/web is asked to, on one database",
+    () =>
+      Effect.gen(function*() {
+        const fs = yield* FileSystem.FileSystem
+        const home = yield* withMovie
+        yield* fs.makeDirectory(`${home}/.inbox`)
+        yield* fs.rename(`${home}/movie.mp4`, `${home}/.inbox/movie.mp4`)
+        const [PORT, RUNNER_PORT] = [String(yield* freePort), String(yield* freePort)]
+        const env = { DATABASE_URL: yield* (yield* Postgres.make).database, PORT, RUNNER_PORT }
+        for (const [name, args] of [["ingest/main", ["."]], ["ingest/web", []]] as const) {
+          const started = yield* Command.start(yield* command(name, home, env, [...args]))
+          yield* Effect.forkScoped(Stream.runDrain(Stream.merge(started.stdout, started.stderr)))
+        }
+        interface Answer {
+          readonly status: number
+          readonly json: Readonly<Record<string, unknown>>
+        }
+        const ask = (path: string, init?: RequestInit) =>
+          Effect.retry(
+            Effect.tryPromise(() => fetch(`http://127.0.0.1:${PORT}${path}`, init)),
+            Schedule.spaced("100 millis")
+          ).pipe(Effect.flatMap((answer) =>
+            Effect.promise(async (): Promise<Answer> => ({
+              status: answer.status,
+              json: JSON.parse(await answer.text())
+            }))
+          ))
+        const submit = (body: unknown) =>
+          ask("/ingestions", {
+            method: "POST",
+            headers: { "content-type": "application/json" },
+            body: JSON.stringify(body)
+          })
+        const submitted = yield* submit({ source: ".inbox/movie.mp4" })
+        assert.strictEqual(submitted.status, 202)
+        const { id } = submitted.json
+        assert.deepStrictEqual(yield* submit({ source: ".inbox/movie.mp4" }), submitted)
+        assert.strictEqual((yield* submit({})).status, 400)
+        assert.strictEqual((yield* ask("/ingestions/none")).status, 404)
+
+        yield* Effect.repeat(ask(`/ingestions/${id}`), {
+          schedule: Schedule.spaced("100 millis"),
+          until: ({ json }) => json["_tag"] === "Done" || json["_tag"] === "Failed"
+        }).pipe(Effect.timeout(patience))
+        const panda = yield* PandaEmulator.PandaEmulator
+        const [video] = yield* panda.videos
+        const done: Answer = { status: 200, json: { _tag: "Done", video: video?.["id"] } }
+        assert.deepStrictEqual(yield* ask(`/ingestions/${id}`), done)
+        assert.deepStrictEqual((yield* panda.sessions).map((session) => session.sha256), [sha256])
+        assert.deepStrictEqual(yield* fs.readDirectory(`${home}/.results`), [`${id}.json`])
+        const { json } = yield* ask("/ingestions")
+        assert.deepStrictEqual(Object.values(json).map((execution) => Object(execution).id), [id])
+
+        const third = yield* Effect.flip(run("ingest/main", { folder: home, env, args: ["."] }))
+        assert.match(String(third), /EADDRINUSE.*Set RUNNER_PORT/s)
+      }).pipe(Effect.scoped, Effect.provide(emulator({ encodingTime: "500 millis" })), Effect.runPromise)
+  )
 
   it.scopedLive("first-call", () =>
     Effect.gen(function*() {

@@ -71,6 +71,24 @@ class DatabaseInUse extends Data.TaggedError("DatabaseInUse")<{ readonly filenam
   }
 }
 
+class AddressInUse extends Data.TaggedError("AddressInUse")<{ readonly reason: string }> {
+  override get message() {
+    return `No other process can reach this one (${this.reason}). Set RUNNER_PORT, and RUNNER_HOST on several hosts, to ` +
+      "what no other process has"
+  }
+}
+
+/** Where it listens the others call it. */
+const runner = distributed({ clientOnly: false }).pipe(
+  Layer.catchAll((error) =>
+    Layer.fail(
+      error._tag === "SocketServerError"
+        ? new AddressInUse({ reason: error.cause instanceof Error ? error.cause.message : error.message })
+        : error
+    )
+  )
+)
+
 /** A file is one process's: with several the engine is not healthy. */
 const file = (filename: string) =>
   Layer.effectDiscard(Effect.gen(function*() {
@@ -86,15 +104,14 @@ const file = (filename: string) =>
     )
   )
 
-type Deployment = ReturnType<typeof embedded> | ReturnType<typeof distributed>
+type Deployment = ReturnType<typeof embedded> | typeof runner
 type Needed = WorkflowEngine | Sharding | Ingest.Journal | UploadStore.UploadStore
 
 /** The engine of a process that runs ingestions. */
 export const layer = (filename: string) =>
   Layer.unwrapEffect(Effect.map(
     Config.option(Config.redacted("DATABASE_URL")),
-    (url): Layer.Layer<Needed, Layer.Layer.Error<Deployment>> =>
-      Option.isNone(url) ? embedded(filename) : distributed({ clientOnly: false })
+    (url): Layer.Layer<Needed, Layer.Layer.Error<Deployment>> => Option.isNone(url) ? embedded(filename) : runner
   ))
 
 /** Of one that only submits and asks. */

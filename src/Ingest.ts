@@ -40,6 +40,7 @@ import {
   PandaIngestRefused,
   PandaIngestUnavailable
 } from "./internal/ingest/model.js"
+import * as presence from "./internal/ingest/presence.js"
 import { Sources } from "./internal/ingest/sources.js"
 import * as steps from "./internal/ingest/steps.js"
 import * as watching from "./internal/ingest/watching.js"
@@ -283,6 +284,10 @@ const OVERDUE: Duration.DurationInput = "5 minutes"
  * A payload with a `pipeline` is uploaded in one request, since Panda's upload sessions know none: it begins again after
  * a failure, and a crash in the moment after its end makes a second video.
  *
+ * Two runners at one address, and processes with different `shardsPerGroup`, do not go together: some ingestions lie
+ * idle. The engine does not notice, unless both are on one host. Where this is provided with the cluster's `Sharding`, it
+ * looks as often as for what is overdue, and logs an error; processes that only submit are not seen.
+ *
  * @since 0.2.0
  * @category layers
  */
@@ -293,6 +298,7 @@ export const layer = <E = never, R = never>(
     const known = yield* journal.current
     const { after = OVERDUE, every = "30 seconds" } = options.liveness ?? {}
     yield* Effect.forkScoped(liveness.checking(known, yield* WorkflowEngine, { after, every }))
+    yield* Effect.forkScoped(presence.checking(known, { every }))
     return definition.workflow.toLayer(yield* steps.make(options, known))
   }))
 

@@ -18,6 +18,7 @@ import type * as Scope from "effect/Scope"
 import * as tables from "../sql/tables.js"
 import type * as model from "./model.js"
 import { isEnd, PandaIngestUnavailable, Payload, Status } from "./model.js"
+import type { Process, Seen } from "./presence.js"
 import * as signals from "./signals.js"
 import type { Signal } from "./signals.js"
 
@@ -63,6 +64,8 @@ export declare namespace Journal {
     readonly isCancelled: (id: string) => Write<boolean>
     /** What is due, the longest first; some of it, if there is much. */
     readonly due: Write<ReadonlyArray<Due>>
+    /** Shows that a process is there, and tells which ones have; those that live show it again and again. */
+    readonly meet: (process: Process) => Write<ReadonlyArray<Seen>>
   }
 
   type Write<A> = Effect.Effect<A, PandaIngestUnavailable>
@@ -70,6 +73,9 @@ export declare namespace Journal {
 
 /** How many executions are told to be due. */
 const DUE = 100
+
+/** After how long a process is forgotten that has not shown itself any more: milliseconds. */
+const FORGOTTEN = 24 * 60 * 60 * 1000
 
 const videoOf = (status: Status): string | undefined => "video" in status ? status.video : undefined
 
@@ -164,7 +170,9 @@ export const makeMemory = (): Journal.Service => {
           due !== undefined && due <= now && !isEnd(execution.status) ? [{ execution, since: due }] : []
         )
         .sort((a, b) => a.since - b.since)
-        .slice(0, DUE))
+        .slice(0, DUE)),
+    // It is of one process.
+    meet: () => Effect.succeed([])
   }
 }
 
@@ -219,6 +227,22 @@ const makeSql = (
 
     const index = (of: string, what: string) =>
       sql`CREATE INDEX IF NOT EXISTS ${sql(`${name}_${of}`)} ON ${table} ${sql.literal(what)}`
+    const processes = sql(`${name}_processes`)
+    yield* run(
+      "layerJournal",
+      tables.make(
+        sql,
+        sql`${processes}`,
+        ["id", "machine", "shards", "beat", "seen"],
+        [sql`CREATE TABLE IF NOT EXISTS ${processes} (
+          id VARCHAR(64) PRIMARY KEY,
+          machine INTEGER NOT NULL,
+          shards TEXT NOT NULL,
+          beat INTEGER NOT NULL,
+          seen BIGINT NOT NULL
+        )`]
+      )
+    )
     yield* run(
       "layerJournal",
       tables.make(
@@ -347,7 +371,19 @@ const makeSql = (
               decode(rows),
               (executions) => executions.map((execution, i) => ({ execution, since: Number(rows[i]!.due) }))
             )
-        ))
+        )),
+      meet: ({ id, machine, shards }) =>
+        Effect.gen(function*() {
+          const now = yield* Clock.currentTimeMillis
+          yield* run(
+            "meet",
+            sql`INSERT INTO ${processes} (id, machine, shards, beat, seen) VALUES (${id}, ${machine}, ${shards}, 1, ${now})
+              ON CONFLICT (id) DO UPDATE SET machine = ${machine}, beat = ${processes}.beat + 1, seen = ${now}`
+          )
+          // Of those that died nothing tells but time; clocks may be wrong by much less.
+          yield* run("meet", sql`DELETE FROM ${processes} WHERE seen < ${now - FORGOTTEN}`)
+          return yield* run("meet", sql<Seen>`SELECT id, machine, shards, beat FROM ${processes}`)
+        })
     }
   })
 

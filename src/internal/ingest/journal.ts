@@ -18,7 +18,6 @@ import type * as Scope from "effect/Scope"
 import * as tables from "../sql/tables.js"
 import type * as model from "./model.js"
 import { isEnd, PandaIngestUnavailable, Payload, Status } from "./model.js"
-import type { Process, Seen } from "./presence.js"
 import * as signals from "./signals.js"
 import type { Signal } from "./signals.js"
 
@@ -38,6 +37,21 @@ export interface Filter {
 export interface Due {
   readonly execution: Execution
   readonly since: number
+}
+
+/** What is known of a process of a cluster. */
+export interface Process {
+  /** A name that no other has, however often it begins again. */
+  readonly id: string
+  /** The engine's number for the address of its runner. */
+  readonly machine: number
+  /** The shards of some entities: the same in all processes that have as many of them. */
+  readonly shards: string
+}
+
+/** One that has shown itself: `beat` changes for as long as it lives. */
+export interface Seen extends Process {
+  readonly beat: number
 }
 
 export class Journal extends Context.Tag("effect-panda/Ingest/Journal")<Journal, Journal.Service>() {}

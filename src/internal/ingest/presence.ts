@@ -7,23 +7,8 @@ import * as Option from "effect/Option"
 import * as Random from "effect/Random"
 import * as Schedule from "effect/Schedule"
 import type * as Duration from "effect/Duration"
-import type { Journal } from "./journal.js"
+import type { Journal, Process } from "./journal.js"
 import type { PandaIngestUnavailable } from "./model.js"
-
-/** What is known of a process of a cluster. */
-export interface Process {
-  /** A name that no other has, however often it begins again. */
-  readonly id: string
-  /** The engine's number for the address of its runner. */
-  readonly machine: number
-  /** The shards of some entities: the same in all processes that have as many of them. */
-  readonly shards: string
-}
-
-/** One that has shown itself: `beat` changes for as long as it lives. */
-export interface Seen extends Process {
-  readonly beat: number
-}
 
 const ENTITIES = ["a", "b", "c", "d"].map((name) => EntityId.make(`effect-panda/${name}`))
 

@@ -5,6 +5,10 @@
  * is dead is for the database's clock to say: no clock of a process is looked at. A write names who holds the lock in
  * the statement that writes, so whoever has lost it writes nothing more, however long it slept and wherever.
  *
+ * A database that is away at the start is an error. One that goes away later, for longer than the few seconds that it
+ * takes to be started anew, is waited for: the log says so, no upload sends anything that it has no lock for, and all go
+ * on where they were when it is back.
+ *
  * A state has the location of its upload in it, which is all that it takes to write to that: whoever can read the table
  * can.
  *
@@ -49,9 +53,13 @@ export const makeRecords = (
     const table = sql(name)
     const quietly = <A>(statement: Effect.Effect<A, SqlError>) =>
       Effect.mapError(Effect.withTracerEnabled(statement, false), told)
-    const run = <A>(statement: Effect.Effect<A, SqlError>) => quietly(tables.throughRestart(statement))
+    /** An upload that went on without its lock would be another's too. */
+    const patiently = tables.patiently("SqlUploadStore")
+    const run = <A>(statement: Effect.Effect<A, SqlError>) => quietly(patiently(statement))
     const did = (statement: Effect.Effect<ReadonlyArray<object>, SqlError>) =>
       Effect.map(run(statement), Arr.isNonEmptyReadonlyArray)
+    /** What is not an upload's, or what its end has to wait for. */
+    const soon = <A>(statement: Effect.Effect<A, SqlError>) => quietly(tables.throughRestart(statement))
 
     yield* quietly(tables.make(
       sql,
@@ -107,15 +115,19 @@ export const makeRecords = (
           : did(sql`UPDATE ${table} SET state = NULL WHERE ${held(key, owner)} RETURNING id`),
       setAside: (key, note) =>
         Effect.asVoid(run(sql`UPDATE ${table} SET state = NULL, note = ${note} WHERE id = ${key}`)),
-      forget: (key) => did(sql`DELETE FROM ${table} WHERE id = ${key} AND (${dead}) RETURNING id`),
+      forget: (key) =>
+        Effect.map(
+          soon(sql`DELETE FROM ${table} WHERE id = ${key} AND (${dead}) RETURNING id`),
+          Arr.isNonEmptyReadonlyArray
+        ),
       // A time by the clock of some process is no reason: the database knows who is dead.
       sweep: () =>
         Effect.asVoid(Effect.zipRight(
-          run(sql`DELETE FROM ${table} WHERE state IS NULL AND (${dead})`),
-          run(sql`UPDATE ${table} SET owner = NULL, note = NULL WHERE owner IS NOT NULL AND (${dead})`)
+          soon(sql`DELETE FROM ${table} WHERE state IS NULL AND (${dead})`),
+          soon(sql`UPDATE ${table} SET owner = NULL, note = NULL WHERE owner IS NOT NULL AND (${dead})`)
         )),
       keys: Effect.map(
-        run(sql<{ id: string }>`SELECT id FROM ${table} WHERE state IS NOT NULL`),
+        soon(sql<{ id: string }>`SELECT id FROM ${table} WHERE state IS NOT NULL`),
         Arr.map(({ id }) => id)
       ),
       contend: (key, owner, lease) => {
@@ -155,8 +167,8 @@ export const makeRecords = (
           ),
           // Nobody but its holder makes a row empty or not, so of the two one gives the lock back.
           leave: Effect.asVoid(Effect.zipRight(
-            run(sql`DELETE FROM ${table} WHERE ${held(key, owner)} AND state IS NULL AND note IS NULL`),
-            run(sql`UPDATE ${table} SET
+            soon(sql`DELETE FROM ${table} WHERE ${held(key, owner)} AND state IS NULL AND note IS NULL`),
+            soon(sql`UPDATE ${table} SET
               owner = CASE WHEN owner = ${owner} THEN NULL ELSE owner END,
               wish = CASE WHEN wish = ${owner} THEN NULL ELSE wish END
               WHERE id = ${key} AND (owner = ${owner} OR wish = ${owner})`)

@@ -1,7 +1,8 @@
 /**
  * Where unfinished uploads sleep: `Upload.startOrResume` keeps their states here, and finds them again by the source.
  *
- * A store that fails does not stop an upload: it is reported in the log, and the upload goes on without.
+ * A store that fails does not stop an upload: it is reported in the log, and the upload goes on without. For a database
+ * that is away `SqlUploadStore` waits.
  *
  * Of all who want the same upload one has its lock. Who has it shows every third of the `lease` that it is alive; who
  * was not heard of for a whole one is taken for dead, and another may follow. Whoever was taken for dead and comes back

@@ -4,7 +4,7 @@ import * as SqlClient from "@effect/sql/SqlClient"
 import { SqlError } from "@effect/sql/SqlError"
 import * as Statement from "@effect/sql/Statement"
 import { assert, describe, it } from "@effect/vitest"
-import { Clock, Context, Effect, type Exit, Fiber, Layer, Option, Schedule, Stream } from "effect"
+import { Clock, Context, Effect, Exit, Fiber, Layer, Logger, Option, Redacted, Schedule, Stream } from "effect"
 import * as PandaEmulator from "effect-panda/PandaEmulator"
 import * as SqlUploadStore from "effect-panda/SqlUploadStore"
 import * as Upload from "effect-panda/Upload"
@@ -222,12 +222,53 @@ const tests = ({ make }: Database) => {
 }
 
 describe("SqlUploadStore", () => {
-  const pg = postgres(server())
+  const shared = server()
+  const pg = postgres(shared)
   for (const database of [sqlite, pg]) {
     describe.runIf(database.isThere)(`on ${database.name}`, () => {
       tests(database)
     })
   }
+
+  it.scopedLive.runIf(pg.isThere)(
+    "waits for a database that is away, and not when it is told to end",
+    () =>
+      Effect.gen(function*() {
+        const server = shared.current()
+        const connect = Layer.orDie(PgClient.layer({ url: Redacted.make(yield* server.database) }))
+        const lines: Array<string> = []
+        const logger = Logger.make(({ logLevel, message }) => {
+          lines.push(`${logLevel.label} ${String(message)}`)
+        })
+        yield* Effect.scoped(Effect.gen(function*() {
+          const store = yield* on(connect)
+          const waits: Array<Fiber.RuntimeFiber<unknown, unknown>> = []
+          const held = yield* store.lock("a", "movie.mp4")
+          yield* server.stop
+          for (
+            const operation of [
+              Effect.scoped(store.lock("b", "movie.mp4")),
+              store.set("a", stateOf("1"), held),
+              held.check,
+              Effect.uninterruptible(store.get("a")),
+              held.check
+            ]
+          ) waits.push(yield* Effect.fork(operation))
+          const [locks, , , reads] = waits
+          yield* Effect.repeat(Effect.sync(() => lines.length), { schedule: soon, until: (length) => length > 0 })
+          for (const wait of waits) assert.isTrue(Option.isNone(yield* Fiber.poll(wait)))
+          for (const wait of [locks!, reads!]) assert.isTrue(Exit.isInterrupted(yield* Fiber.interrupt(wait)))
+          yield* server.start
+          for (const wait of waits.filter((wait) => wait !== locks && wait !== reads)) yield* Fiber.join(wait)
+          assert.deepStrictEqual(yield* store.get("a"), Option.some(stateOf("1")))
+        })).pipe(Effect.provide(Logger.replace(Logger.defaultLogger, logger)))
+        assert.deepStrictEqual(lines.map((line) => line.split(/[(;,]/)[0]), [
+          "WARN SqlUploadStore: the database is away ",
+          "WARN UploadStore: could not unlock an upload",
+          "INFO SqlUploadStore: the database is back: uploads go on"
+        ])
+      })
+  )
 
   it.effect("says which databases it takes", () =>
     Effect.gen(function*() {

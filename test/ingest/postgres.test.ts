@@ -2,11 +2,16 @@
 import * as PgClient from "@effect/sql-pg/PgClient"
 import { assert, describe, it } from "@effect/vitest"
 import * as WorkflowEngine from "@effect/workflow/WorkflowEngine"
-import { Effect, Layer, Redacted, Schedule } from "effect"
+import { Effect, Fiber, Layer, Logger, Redacted, Schedule } from "effect"
+import { UploadSource } from "effect-panda"
 import * as Ingest from "effect-panda/Ingest"
+import * as PandaEmulator from "effect-panda/PandaEmulator"
+import * as SqlUploadStore from "effect-panda/SqlUploadStore"
+import { server } from "../databases.js"
 import * as Postgres from "../postgres.js"
 
 describe.runIf(Postgres.installed)("a database that is away", () => {
+  const { current } = server()
   const on = (url: string) =>
     Ingest.layerJournal().pipe(
       Layer.provide(PgClient.layer({ url: Redacted.make(url), connectTimeout: "2 seconds" })),
@@ -16,7 +21,7 @@ describe.runIf(Postgres.installed)("a database that is away", () => {
 
   it.scopedLive("at the start is an error at once, and later one of each operation until it is back", () =>
     Effect.gen(function*() {
-      const server = yield* Postgres.make
+      const server = current()
       const url = yield* server.database
       yield* server.stop
       const away = yield* Effect.flip(Effect.scoped(Layer.build(on(url))))
@@ -39,4 +44,52 @@ describe.runIf(Postgres.installed)("a database that is away", () => {
         assert.lengthOf(yield* Ingest.list(), 2)
       }).pipe(Effect.provide(on(url)))
     }))
+
+  it.scopedLive("in the middle of an upload is waited for, and nothing is sent without a lock", () =>
+    Effect.gen(function*() {
+      const server = current()
+      const url = yield* server.database
+      const panda = yield* PandaEmulator.PandaEmulator
+      yield* panda.inject({ route: "chunk", fault: PandaEmulator.Fault.delay("100 millis"), times: Infinity })
+      const chunks = Effect.map(panda.requests, (seen) => seen.filter(({ route }) => route === "chunk").length)
+      const soon = Schedule.spaced("20 millis")
+      const lines: Array<string> = []
+      const has = (text: string) => lines.some((line) => line.includes(text))
+      const logger = Logger.make(({ logLevel, message }) => void lines.push(`${logLevel.label} ${String(message)}`))
+      yield* Effect.gen(function*() {
+        const ended = yield* Effect.fork(Effect.exit(Ingest.run({ source: "a.mp4" })))
+        yield* Effect.repeat(chunks, { schedule: soon, until: (chunks) => chunks >= 3 })
+        yield* server.stop
+        // Or it goes on without.
+        yield* Effect.repeat(
+          Effect.map(chunks, (chunks) => chunks > 5 || has("uploads wait until it is back")),
+          { schedule: soon, until: (told) => told }
+        )
+        // One may have been under way.
+        assert.isAtMost(yield* chunks, 5)
+        const sent = yield* chunks
+        yield* server.start
+        yield* Fiber.join(ended)
+        assert.deepStrictEqual((yield* panda.sessions).map(({ status }) => status), ["complete"])
+        assert.isAbove(yield* chunks, sent)
+      }).pipe(
+        Effect.provide(
+          Ingest.layer({ upload: { chunkSize: 10_000 }, encoding: { schedule: soon } }).pipe(
+            Layer.provide(Layer.merge(
+              SqlUploadStore.layer({ lease: "1 second" }),
+              Ingest.Sources.layer(() =>
+                Effect.succeed(UploadSource.fromBytes(new Uint8Array(100_000), { name: "a.mp4" }))
+              )
+            )),
+            Layer.provideMerge(Layer.merge(Ingest.layerJournal(), WorkflowEngine.layerMemory)),
+            Layer.provide(PgClient.layer({ url: Redacted.make(url) }))
+          )
+        ),
+        Effect.provide(Logger.replace(Logger.defaultLogger, logger))
+      )
+      for (const said of ["WARN SqlUploadStore: the database is away", "INFO SqlUploadStore: the database is back"]) {
+        assert.lengthOf(lines.filter((line) => line.startsWith(said)), 1, lines.join("\n"))
+      }
+      assert.isFalse(has("goes on without"), lines.join("\n"))
+    }).pipe(Effect.provide(PandaEmulator.layerTest())))
 })

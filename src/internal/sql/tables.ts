@@ -17,8 +17,9 @@ export const said = ({ cause, message }: SqlError): string => {
 /** Whether the connection is what failed, and not the statement: by PostgreSQL's classes of errors, or Node's. */
 const isAway = ({ cause }: SqlError): boolean =>
   cause instanceof Error &&
-  (("code" in cause && /^(08|57P|ECONN|EPIPE)/.test(String(cause.code))) ||
-    /connection (terminated|ended|error)/i.test(cause.message))
+  (("code" in cause &&
+    /^(08|57P|53300|ECONN|EPIPE|ETIMEDOUT|EHOST|ENET|ENOTFOUND|EAI_AGAIN)/.test(String(cause.code))) ||
+    /connection (terminated|ended|error)|exceeded when trying to connect/i.test(cause.message))
 
 /**
  * A database that is started anew takes its connections with it, and is back in a moment: the statement is made again
@@ -29,6 +30,36 @@ export const throughRestart = <A>(statement: Effect.Effect<A, SqlError>): Effect
     schedule: Schedule.intersect(Schedule.spaced("200 millis"), Schedule.recurs(15)),
     while: isAway
   })
+
+/**
+ * What may not be done without the database waits for one that is away, for as long as that is. The log says so once for
+ * all that wait, and once that it is back. The waiting ends when it is interrupted, in a region too that is not to be.
+ */
+export const patiently = (who: string) => {
+  let away = false
+  const waits = (error: SqlError) =>
+    Effect.suspend(() => {
+      if (away) return Effect.void
+      away = true
+      return Effect.logWarning(`${who}: the database is away (${said(error)}): uploads wait until it is back`)
+    })
+  const back = Effect.suspend(() => {
+    if (!away) return Effect.void
+    away = false
+    return Effect.logInfo(`${who}: the database is back: uploads go on`)
+  })
+  return <A>(statement: Effect.Effect<A, SqlError>): Effect.Effect<A, SqlError> => {
+    const again: Effect.Effect<A, SqlError> = Effect.catchIf(statement, isAway, (error) =>
+      waits(error).pipe(
+        Effect.zipRight(Effect.interruptible(Effect.sleep("500 millis"))),
+        Effect.zipRight(Effect.suspend(() => again))
+      ))
+    return Effect.zipLeft(
+      Effect.catchIf(throughRestart(statement), isAway, (error) => Effect.zipRight(waits(error), again)),
+      back
+    )
+  }
+}
 
 /** The database's own clock, as an expression: whole milliseconds. It also moves within a transaction. */
 export const now = (sql: SqlClient.SqlClient, who: string): Effect.Effect<Fragment, SqlError> =>

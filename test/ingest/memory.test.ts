@@ -198,6 +198,35 @@ describe("an ingestion", () => {
       assert.lengthOf(yield* emulator.videos, 1)
     }).pipe(Effect.provide(given({ upload: { retry: Schedule.recurs(1) } }))))
 
+  it.effect("is not uploaded again by a process that waited for another's lock until that had uploaded it", () =>
+    Effect.gen(function*() {
+      const emulator = yield* panda
+      yield* emulator.inject({ route: "chunk", fault: Fault.delay("9 seconds"), times: Infinity })
+      const process = Layer.build(
+        Layer.provideMerge(Ingest.layer({ upload }), WorkflowEngine.layerMemory)
+      )
+      const [first, second] = [yield* process, yield* process]
+      const submit = Ingest.submit({ source: "a.mp4" })
+      const id = yield* Effect.provide(submit, first)
+      // It has shown that it lives for the last time.
+      yield* TestClock.adjust("25500 millis")
+      assert.strictEqual(yield* Effect.provide(submit, second), id)
+      yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual((yield* emulator.sessions).map(({ status }) => status), ["open"])
+      yield* TestClock.adjust("10 seconds")
+      for (const process of [first, second]) {
+        const exit = yield* Option.getOrThrow(yield* Effect.provide(Ingest.poll(id), process))
+        assert.strictEqual(exit.video.id, String((yield* emulator.videos)[0]!["id"]))
+      }
+      assert.deepStrictEqual((yield* emulator.sessions).map(({ status }) => status), ["complete"])
+      assert.lengthOf(yield* emulator.videos, 1)
+    }).pipe(
+      Effect.scoped,
+      Effect.provide(
+        Layer.mergeAll(PandaEmulator.layerTest(), UploadStore.layerMemory, sources, Ingest.layerJournalMemory)
+      )
+    ))
+
   it.effect("has an end when what fails does not pass", () =>
     Effect.gen(function*() {
       yield* (yield* panda).inject({ route: "create", fault: Fault.status(503), times: Infinity })

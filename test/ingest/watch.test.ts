@@ -2,7 +2,7 @@
 import { NodeContext } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
 import * as WorkflowEngine from "@effect/workflow/WorkflowEngine"
-import { Cron, Effect, Either, Layer, Metric, Ref, Schedule, Stream, TestClock } from "effect"
+import { Cron, Effect, Either, Layer, Metric, MetricState, Ref, Schedule, Stream, TestClock } from "effect"
 import { UploadSource, UploadStore } from "effect-panda"
 import * as Ingest from "effect-panda/Ingest"
 import { PandaSourceError } from "effect-panda/PandaError"
@@ -188,7 +188,15 @@ describe("webhook", () => {
 })
 
 describe("liveness", () => {
-  const gauge = (name: string) => Effect.map(Metric.value(Metric.gauge(name)), ({ value }) => value)
+  /** Found by its name: one with another description, or none, would be another gauge. */
+  const gauge = (name: string) =>
+    Effect.map(
+      Metric.snapshot,
+      (pairs) =>
+        pairs.flatMap(({ metricKey, metricState }) =>
+          metricKey.name === name && MetricState.isGaugeState(metricState) ? [Number(metricState.value)] : []
+        )[0]
+    )
 
   it.scoped("finds what nobody works on, says so, and begins it again", () =>
     Effect.gen(function*() {
@@ -205,6 +213,8 @@ describe("liveness", () => {
         assert.deepStrictEqual(yield* Ingest.overdue("2 minutes"), [])
         yield* TestClock.adjust("61 seconds")
         assert.deepStrictEqual((yield* Ingest.overdue("1 second")).map((due) => due.id), [])
+        assert.strictEqual(yield* gauge("panda_ingest_overdue"), 1)
+        assert.strictEqual(yield* gauge("panda_ingest_overdue_seconds"), 120)
         yield* TestClock.adjust("1 minute")
       }))
       const warnings = lines.filter((line) => line.includes("wait for a process to go on"))
@@ -212,6 +222,44 @@ describe("liveness", () => {
       assert.strictEqual((yield* Ingest.status(id))._tag, "Done")
       assert.strictEqual(yield* gauge("panda_ingest_overdue"), 0)
       assert.strictEqual(yield* gauge("panda_ingest_overdue_seconds"), 0)
+    }).pipe(Effect.provide(
+      Layer.provideMerge(services, PandaEmulator.layerTest()).pipe(Layer.merge(Ingest.layerJournalMemory))
+    )))
+
+  it.scoped("says again and again what a process does not take that takes no work any more", () =>
+    Effect.gen(function*() {
+      const engine = yield* WorkflowEngine.WorkflowEngine
+      const stuck: WorkflowEngine.WorkflowEngine["Type"] = {
+        ...engine,
+        execute: () => Effect.succeed("") as never,
+        resume: () => Effect.void
+      }
+      const { lines } = yield* logged(
+        Effect.gen(function*() {
+          const first = yield* Ingest.submit({ source: "a.mp4" })
+          yield* TestClock.adjust("30 seconds")
+          const second = yield* Ingest.submit({ source: "b.mp4" })
+          yield* Layer.build(Ingest.layer({ liveness: { after: "1 minute", every: "10 seconds" } }))
+          yield* TestClock.adjust("30 seconds")
+          assert.strictEqual(yield* gauge("panda_ingest_overdue"), 1)
+          assert.strictEqual(yield* gauge("panda_ingest_overdue_seconds"), 60)
+          yield* TestClock.adjust("30 seconds")
+          assert.strictEqual(yield* gauge("panda_ingest_overdue"), 2)
+          assert.strictEqual(yield* gauge("panda_ingest_overdue_seconds"), 90)
+          assert.deepStrictEqual((yield* Ingest.overdue("1 minute")).map(({ id }) => id), [first, second])
+        }).pipe(Effect.provideService(WorkflowEngine.WorkflowEngine, stuck))
+      )
+      assert.deepStrictEqual(
+        lines.flatMap((line) =>
+          /^WARN .* (\d) ingestions wait .* one for (\d+) s/.exec(line)?.slice(1).join(" ") ?? []
+        ),
+        ["1 60", "1 70", "1 80", "2 90"]
+      )
+      // Of one who takes work there is nothing to say.
+      yield* Layer.build(Ingest.layer({ liveness: { after: "1 minute", every: "10 seconds" } }))
+      yield* TestClock.adjust("30 seconds")
+      assert.strictEqual(yield* gauge("panda_ingest_overdue"), 0)
+      assert.lengthOf(yield* Ingest.list({ status: "Done" }), 2)
     }).pipe(Effect.provide(
       Layer.provideMerge(services, PandaEmulator.layerTest()).pipe(Layer.merge(Ingest.layerJournalMemory))
     )))

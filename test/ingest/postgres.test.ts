@@ -2,7 +2,7 @@
 import * as PgClient from "@effect/sql-pg/PgClient"
 import { assert, describe, it } from "@effect/vitest"
 import * as WorkflowEngine from "@effect/workflow/WorkflowEngine"
-import { Effect, Fiber, Layer, Logger, Redacted, Schedule } from "effect"
+import { Effect, Fiber, Layer, Logger, LogLevel, Redacted, Schedule } from "effect"
 import { UploadSource } from "effect-panda"
 import * as Ingest from "effect-panda/Ingest"
 import * as PandaEmulator from "effect-panda/PandaEmulator"
@@ -43,7 +43,7 @@ describe.runIf(Postgres.installed)("a database that is away", () => {
         yield* Effect.retry(Ingest.submit({ source: "b.mp4" }), Schedule.spaced("100 millis"))
         assert.lengthOf(yield* Ingest.list(), 2)
       }).pipe(Effect.provide(on(url)))
-    }))
+    }).pipe(Logger.withMinimumLogLevel(LogLevel.None)))
 
   it.scopedLive("in the middle of an upload is waited for, and nothing is sent without a lock", () =>
     Effect.gen(function*() {
@@ -82,10 +82,10 @@ describe.runIf(Postgres.installed)("a database that is away", () => {
               )
             )),
             Layer.provideMerge(Layer.merge(Ingest.layerJournal(), WorkflowEngine.layerMemory)),
-            Layer.provide(PgClient.layer({ url: Redacted.make(url) }))
+            Layer.provide(PgClient.layer({ url: Redacted.make(url) })),
+            Layer.provideMerge(Logger.replace(Logger.defaultLogger, logger))
           )
-        ),
-        Effect.provide(Logger.replace(Logger.defaultLogger, logger))
+        )
       )
       for (const said of ["WARN SqlUploadStore: the database is away", "INFO SqlUploadStore: the database is back"]) {
         assert.lengthOf(lines.filter((line) => line.startsWith(said)), 1, lines.join("\n"))

@@ -3,7 +3,7 @@ import * as NodeContext from "@effect/platform-node/NodeContext"
 import { assert, describe, it } from "@effect/vitest"
 import * as SqlClient from "@effect/sql/SqlClient"
 import * as SqliteClient from "@effect/sql-sqlite-node/SqliteClient"
-import { Effect, Exit, Fiber, Layer, Option, Schedule } from "effect"
+import { Effect, Exit, Fiber, Layer, Logger, LogLevel, Option, Schedule } from "effect"
 import { UploadStore } from "effect-panda"
 import * as Ingest from "effect-panda/Ingest"
 import * as PandaEmulator from "effect-panda/PandaEmulator"
@@ -44,7 +44,10 @@ const until = (status: Ingest.Status["_tag"]) => (id: string) =>
     Effect.timeoutFail({ duration: patience, onTimeout: () => `it is not ${status}` })
   )
 
-const emulator = PandaEmulator.layerTest({ encodingTime: "500 millis" })
+const emulator = Layer.merge(
+  PandaEmulator.layerTest({ encodingTime: "500 millis" }),
+  Logger.minimumLogLevel(LogLevel.None)
+)
 
 describe("on SQLite", () => {
   it.scopedLive("many files are uploaded, encoded and delivered once each", () =>

@@ -86,6 +86,19 @@ const films = (folder: string, sizes: ReadonlyArray<number>): ReadonlyMap<string
     return [`${n}.mp4`, createHash("sha256").update(bytes).digest("hex")]
   }))
 
+let made: Promise<string> | undefined
+
+/** The program of the processes, made once for all worlds. */
+const bundled = () =>
+  made ??= (async () => {
+    const folder = mkdtempSync(join(tmpdir(), "effect-panda-child-"))
+    process.once("exit", () => rmSync(folder, { recursive: true, force: true }))
+    await Esbuild.bundle([fileURLToPath(new URL("./child.ts", import.meta.url))], folder)
+    // Of a driver in machine code, which is not in the bundle.
+    symlinkSync(fileURLToPath(new URL("../../../node_modules", import.meta.url)), join(folder, "node_modules"))
+    return join(folder, "child.mjs")
+  })()
+
 /** Everything, and the processes running; gone with the scope. */
 export const make = ({ again, chunkTime, database, log, processes, sizes, task }: Options) =>
   Effect.gen(function*() {
@@ -96,10 +109,7 @@ export const make = ({ again, chunkTime, database, log, processes, sizes, task }
     mkdirSync(join(folder, ".results"))
     for (const file of [".calls", ".events"]) writeFileSync(join(folder, file), "")
     const hashes = films(folder, sizes)
-    const bundled = join(folder, ".bundle")
-    yield* Effect.promise(() => Esbuild.bundle([fileURLToPath(new URL("./child.ts", import.meta.url))], bundled))
-    // Of a driver in machine code, which is not in the bundle.
-    symlinkSync(fileURLToPath(new URL("../../../node_modules", import.meta.url)), join(folder, "node_modules"))
+    const program = yield* Effect.promise(bundled)
 
     const { down, panda, port, up } = yield* emulated({ encodingTime: "1 second", chunkTime })
     const server = database === "PostgreSQL" ? yield* Postgres.make : undefined
@@ -115,7 +125,7 @@ export const make = ({ again, chunkTime, database, log, processes, sizes, task }
     const start = (index: number) => {
       const child = spawn(
         process.execPath,
-        [join(bundled, "child.mjs"), JSON.stringify({ ...task, port, folder, filename } satisfies Task)],
+        [program, JSON.stringify({ ...task, port, folder, filename } satisfies Task)],
         {
           stdio: ["ignore", "pipe", "inherit"],
           env: {

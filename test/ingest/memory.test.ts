@@ -1,4 +1,5 @@
 /** Ingestions without a database, on the clock of the test. */
+import * as KeyValueStore from "@effect/platform/KeyValueStore"
 import { assert, describe, it } from "@effect/vitest"
 import * as WorkflowEngine from "@effect/workflow/WorkflowEngine"
 import { Effect, Exit, Fiber, Layer, Metric, Option, Schedule, Schema, Stream, TestClock } from "effect"
@@ -226,6 +227,24 @@ describe("an ingestion", () => {
         Layer.mergeAll(PandaEmulator.layerTest(), UploadStore.layerMemory, sources, Ingest.layerJournalMemory)
       )
     ))
+
+  it.effect("ends a session that it made when its lock had gone, and that nobody knows", () =>
+    Effect.gen(function*() {
+      const emulator = yield* panda
+      yield* emulator.inject({ route: "create", fault: Fault.delay("9 seconds") })
+      const id = yield* Ingest.submit({ source: "a.mp4" })
+      // Between two looks at it.
+      yield* TestClock.adjust("8 seconds")
+      yield* (yield* KeyValueStore.KeyValueStore).remove(`effect-panda/uploads/${id}.lock`)
+      yield* TestClock.adjust("1 minute")
+      assert.strictEqual((yield* Ingest.status(id))._tag, "Done")
+      assert.deepStrictEqual((yield* emulator.sessions).map(({ status }) => status), ["aborted", "complete"])
+    }).pipe(Effect.provide(
+      Ingest.layer().pipe(
+        Layer.provideMerge(Layer.mergeAll(PandaEmulator.layerTest(), UploadStore.layer(), sources)),
+        Layer.provideMerge(Layer.merge(WorkflowEngine.layerMemory, KeyValueStore.layerMemory))
+      )
+    )))
 
   it.effect("has an end when what fails does not pass", () =>
     Effect.gen(function*() {

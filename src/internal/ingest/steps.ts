@@ -8,6 +8,7 @@ import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import * as Equal from "effect/Equal"
 import * as Exit from "effect/Exit"
 import * as Metric from "effect/Metric"
 import * as MetricBoundaries from "effect/MetricBoundaries"
@@ -26,6 +27,7 @@ import {
 } from "../../PandaError.js"
 import * as Upload from "../../Upload.js"
 import type * as UploadSource from "../../UploadSource.js"
+import type { UploadState } from "../../UploadState.js"
 import * as UploadStore from "../../UploadStore.js"
 import * as Videos from "../../Videos.js"
 import * as bandwidth from "../upload/bandwidth.js"
@@ -155,14 +157,9 @@ export const make = <E, R>(
         Effect.catchAll(journal.set(id, attempt, status, due), (error) =>
           Effect.logWarning(`Panda.Ingest: the journal was not told: ${error.message}`))
 
-      /** Panda throws away what it has of the file, and so does the store. */
-      const endSession = Effect.gen(function*() {
-        const store = yield* UploadStore.UploadStore
-        const state = yield* store.get(id)
-        if (Option.isNone(state)) {
-          return
-        }
-        yield* Upload.abort(state.value, options.upload).pipe(
+      /** Panda throws away what it has of the file. */
+      const abort = (state: UploadState) =>
+        Upload.abort(state, options.upload).pipe(
           // It would look there for an upload of the file by somebody else.
           Effect.mapInputContext((context: Context.Context<PandaClient>) =>
             Context.omit(UploadStore.UploadStore)(context as Context.Context<PandaClient | UploadStore.UploadStore>)
@@ -171,6 +168,15 @@ export const make = <E, R>(
             Effect.logWarning("Panda.Ingest: the session is left for Panda to end", error.message)
           )
         )
+
+      /** And so does the store. */
+      const endSession = Effect.gen(function*() {
+        const store = yield* UploadStore.UploadStore
+        const state = yield* store.get(id)
+        if (Option.isNone(state)) {
+          return
+        }
+        yield* abort(state.value)
         yield* store.remove(id)
       }).pipe(
         Effect.catchAll((error) =>
@@ -206,6 +212,16 @@ export const make = <E, R>(
           const state = yield* store.get(id)
           const loss = yield* Deferred.make<never, PandaUploadLocked>()
           const lose = (error: PandaUploadLocked) => Effect.asVoid(Deferred.fail(loss, error))
+          let [kept, orphan] = [Option.getOrUndefined(state)?.id, undefined as UploadState | undefined]
+          const keep = (state: UploadState) =>
+            store.set(id, state, lock).pipe(
+              Effect.tap(() => Effect.sync(() => void (kept = state.id))),
+              Effect.catchAll((error) => {
+                // Of a session that was made meanwhile nobody else will ever know.
+                if (!Equal.equals(state.id, kept)) orphan = state
+                return lose(error)
+              })
+            )
           // Who was stopped, and wakes up when another has the upload, sends nothing more.
           const ours = Effect.catchAll(lock.check, (error) => Effect.zipRight(lose(error), Effect.never))
           const settings: Upload.Options = {
@@ -214,7 +230,7 @@ export const make = <E, R>(
             ...settingsOf(payload),
             transformRequest: (request) =>
               Effect.zipRight(ours, options.upload?.transformRequest?.(request) ?? Effect.succeed(request)),
-            onState: (state) => Effect.catchAll(store.set(id, state, lock), lose)
+            onState: keep
           }
           const events = Option.match(state, {
             onNone: () => Upload.start(file, settings),
@@ -243,6 +259,7 @@ export const make = <E, R>(
             Upload.video,
             Effect.raceFirst(lock.lost),
             Effect.raceFirst(Deferred.await(loss)),
+            Effect.tapError(() => orphan === undefined ? Effect.void : abort(orphan)),
             // What cannot go on from there is over; an unreadable file may be readable again.
             Effect.tapError((error) =>
               error.isRetryable || (error._tag === "PandaSourceError" && error.reason === "Unreadable")

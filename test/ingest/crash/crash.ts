@@ -108,6 +108,9 @@ export const crash = (plan: Plan, log: (line: string) => void = () => {}): Effec
     const locks = yield* rows((sql) => sql`SELECT id FROM panda_uploads`)
     const sessions = yield* panda.sessions
     const videos = yield* panda.videos
+    for (const { acknowledged, name, received, status } of sessions) {
+      if (status === "open") log(`left open: ${name}, ${received} bytes received, ${acknowledged} acknowledged`)
+    }
     const complete = sessions.filter(({ status }) => status === "complete")
     const calls = readFileSync(join(folder, ".calls"), "utf8").trim().split("\n")
     return {

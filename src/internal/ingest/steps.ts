@@ -213,15 +213,19 @@ export const make = <E, R>(
           const loss = yield* Deferred.make<never, PandaUploadLocked>()
           const lose = (error: PandaUploadLocked) => Effect.asVoid(Deferred.fail(loss, error))
           let [kept, orphan] = [Option.getOrUndefined(state)?.id, undefined as UploadState | undefined]
-          const keep = (state: UploadState) =>
-            store.set(id, state, lock).pipe(
-              Effect.tap(() => Effect.sync(() => void (kept = state.id))),
-              Effect.catchAll((error) => {
-                // Of a session that was made meanwhile nobody else will ever know.
-                if (!Equal.equals(state.id, kept)) orphan = state
-                return lose(error)
-              })
+          const keep = (state: UploadState) => {
+            // Until it is written down nobody else can know of a session that was made here.
+            if (!Equal.equals(state.id, kept)) orphan = state
+            return store.set(id, state, lock).pipe(
+              Effect.tap(() =>
+                Effect.sync(() => {
+                  kept = state.id
+                  orphan = undefined
+                })
+              ),
+              Effect.catchAll(lose)
             )
+          }
           // Who was stopped, and wakes up when another has the upload, sends nothing more.
           const ours = Effect.catchAll(lock.check, (error) => Effect.zipRight(lose(error), Effect.never))
           const settings: Upload.Options = {
@@ -259,7 +263,7 @@ export const make = <E, R>(
             Upload.video,
             Effect.raceFirst(lock.lost),
             Effect.raceFirst(Deferred.await(loss)),
-            Effect.tapError(() => orphan === undefined ? Effect.void : abort(orphan)),
+            Effect.onError(() => orphan === undefined ? Effect.void : abort(orphan)),
             // What cannot go on from there is over; an unreadable file may be readable again.
             Effect.tapError((error) =>
               error.isRetryable || (error._tag === "PandaSourceError" && error.reason === "Unreadable")

@@ -92,4 +92,41 @@ describe.runIf(Postgres.installed)("a database that is away", () => {
       }
       assert.isFalse(has("goes on without"), lines.join("\n"))
     }).pipe(Effect.provide(PandaEmulator.layerTest())))
+
+  it.scopedLive("when a session was made does not keep one that is cancelled, nor leave the session open", () =>
+    Effect.gen(function*() {
+      const server = current()
+      const url = yield* server.database
+      const panda = yield* PandaEmulator.PandaEmulator
+      yield* panda.inject({ route: "create", fault: PandaEmulator.Fault.delay("1 second") })
+      const soon = Schedule.spaced("20 millis")
+      let waits = false
+      const logger = Logger.make(({ message }) => {
+        waits ||= String(message).includes("uploads wait until it is back")
+      })
+      yield* Effect.gen(function*() {
+        const id = yield* Ingest.submit({ source: "a.mp4" })
+        yield* Effect.repeat(panda.requests, {
+          schedule: soon,
+          until: (seen) => seen.some(({ route }) => route === "create")
+        })
+        yield* server.stop
+        yield* Effect.repeat(panda.sessions, { schedule: soon, until: (sessions) => sessions.length === 1 })
+        yield* Effect.repeat(Effect.sync(() => waits), { schedule: soon, until: (waits) => waits })
+        yield* Ingest.cancel(id)
+        yield* server.start
+        yield* Effect.repeat(Ingest.status(id), { schedule: soon, until: ({ _tag }) => _tag === "Failed" })
+      }).pipe(Effect.provide(
+        Ingest.layer().pipe(
+          Layer.provide(Layer.merge(
+            SqlUploadStore.layer({ lease: "1 second" }),
+            Ingest.Sources.layer(() => Effect.succeed(UploadSource.fromBytes(new Uint8Array(100), { name: "a.mp4" })))
+          )),
+          Layer.provideMerge(WorkflowEngine.layerMemory),
+          Layer.provide(PgClient.layer({ url: Redacted.make(url) })),
+          Layer.provideMerge(Logger.replace(Logger.defaultLogger, logger))
+        )
+      ))
+      assert.deepStrictEqual((yield* panda.sessions).map(({ status }) => status), ["aborted"])
+    }).pipe(Effect.provide(PandaEmulator.layerTest())))
 })

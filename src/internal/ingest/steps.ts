@@ -10,6 +10,7 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Equal from "effect/Equal"
 import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
 import * as Metric from "effect/Metric"
 import * as MetricBoundaries from "effect/MetricBoundaries"
 import * as Option from "effect/Option"
@@ -157,7 +158,10 @@ export const make = <E, R>(
         Effect.catchAll(journal.set(id, attempt, status, due), (error) =>
           Effect.logWarning(`Panda.Ingest: the journal was not told: ${error.message}`))
 
-      /** Panda throws away what it has of the file. */
+      /**
+       * Panda throws away what it has of the file. In a fiber of its own: where nothing is to be interrupted, a request
+       * would wait for the end of its own time limits.
+       */
       const abort = (state: UploadState) =>
         Upload.abort(state, options.upload).pipe(
           // It would look there for an upload of the file by somebody else.
@@ -166,7 +170,10 @@ export const make = <E, R>(
           ),
           Effect.catchAll((error) =>
             Effect.logWarning("Panda.Ingest: the session is left for Panda to end", error.message)
-          )
+          ),
+          Effect.interruptible,
+          Effect.forkDaemon,
+          Effect.flatMap(Fiber.join)
         )
 
       /** And so does the store. */

@@ -185,6 +185,12 @@ export interface FfmpegOptions {
 
 const GIB = 1024 ** 3
 
+/**
+ * What a program may take at once, in bytes: room for a picture of 8192x4320 in 24 bits, and none for the bomb that
+ * a small file can be.
+ */
+const MEMORY = ["-max_alloc", String(128 * 1024 * 1024)]
+
 /** How long a look into a file may take. */
 const PATIENCE = "30 seconds"
 
@@ -223,6 +229,7 @@ export const makeFfmpeg = (
           return yield* new EncoderError({ error_class: "FileNotFound", error_message: "The source file is not there" })
         }
         const ran = yield* Program.run(executor, ffprobe, [
+          ...MEMORY,
           "-v",
           "error",
           ...Recipe.guarded({ own, source: path }),
@@ -254,6 +261,7 @@ export const makeFfmpeg = (
     const transcode = (job: Job, args: ReadonlyArray<string>, share: Share) =>
       Effect.gen(function*() {
         const ran = yield* Program.run(executor, ffmpeg, [
+          ...MEMORY,
           "-hide_banner",
           "-nostdin",
           "-nostats",
@@ -313,7 +321,15 @@ export const makeFfmpeg = (
         const ran = yield* Program.run(
           executor,
           ffmpeg,
-          ["-hide_banner", "-nostdin", "-y", "-v", "error", ...Recipe.picture(of, video, at, filters(at), target)],
+          [
+            ...MEMORY,
+            "-hide_banner",
+            "-nostdin",
+            "-y",
+            "-v",
+            "error",
+            ...Recipe.picture(of, video, at, filters(at), target)
+          ],
           { timeLimit: PATIENCE }
         )
         const there = ran?.code === 0 && (yield* fs.exists(target)) && (yield* sizeOf(target)) > 0
@@ -429,7 +445,18 @@ export const makeFfmpeg = (
         const ran = yield* Program.run(
           executor,
           ffprobe,
-          ["-v", "error", "-protocol_whitelist", "file", "-of", "json", "-show_streams", "-i", `file:${path}`],
+          [
+            ...MEMORY,
+            "-v",
+            "error",
+            "-protocol_whitelist",
+            "file",
+            "-of",
+            "json",
+            "-show_streams",
+            "-i",
+            `file:${path}`
+          ],
           { timeLimit: PATIENCE }
         )
         return {

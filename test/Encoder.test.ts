@@ -5,6 +5,7 @@ import * as Encoder from "effect-panda/Encoder"
 import { execFileSync } from "node:child_process"
 import { createDecipheriv } from "node:crypto"
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
+import { deflateSync } from "node:zlib"
 import { folder, probe, sample, synthesize, test } from "./ffmpeg.js"
 
 const encoder = Encoder.Encoder
@@ -72,6 +73,38 @@ describe("what is found out about a source", () => {
         assert.strictEqual(encoded.error_class, "FormatNotRecognised", name)
       }
       assert.strictEqual((yield* Effect.flip((yield* encoder).probe(`${at}/none.mp4`))).error_class, "FileNotFound")
+    })
+  )
+
+  test(
+    "is not unfolded, if it is small and would be large",
+    Effect.gen(function*() {
+      const at = yield* folder
+      const chunk = (type: string, data: Uint8Array) => {
+        const length = Buffer.alloc(4)
+        length.writeUInt32BE(data.length)
+        return Buffer.concat([length, Buffer.from(type), data, Buffer.alloc(4)])
+      }
+      const header = Buffer.from([0, 0, 0, 0, 0, 0, 0, 0, 8, 2, 0, 0, 0])
+      header.writeUInt32BE(16_000, 0)
+      header.writeUInt32BE(16_000, 4)
+      const watermark = `${at}/bomb.png`
+      writeFileSync(
+        watermark,
+        Buffer.concat([
+          Buffer.from("\x89PNG\r\n\x1a\n", "latin1"),
+          chunk("IHDR", header),
+          chunk("IDAT", deflateSync(Buffer.alloc(1_000_000))),
+          chunk("IEND", Buffer.alloc(0))
+        ])
+      )
+      const short = { frame_count: 0, clip_length: "0.1" }
+      const marked = yield* encode({ preset_name: "h264", watermark_url: "http://example.com/", ...short }, {
+        watermark
+      })
+      assert.include(marked.log, "Cannot allocate memory")
+      const large = "ffmpeg -i $input_file$ -frames:v 1 -an -vf scale=16000:16000 $output_file$"
+      assert.include((yield* refused({ command: large, extname: ".mp4" })).log, "Cannot allocate memory")
     })
   )
 
@@ -505,6 +538,9 @@ describe("a command of one's own", () => {
         "ffmpeg -i $input_file$ -vf movie=/etc/passwd $output_file$",
         "ffmpeg -i $input_file$ -vf scale=2:2,subtitles=/etc/passwd $output_file$",
         "ffmpeg -i $input_file$ -vf [in]drawtext=textfile=/etc/passwd[out] $output_file$",
+        "ffmpeg -i $input_file$ -vf \"[in]null[a];movie =/etc/passwd,null\" $output_file$",
+        "ffmpeg -i $input_file$ -vf \"null,movie\t=/etc/passwd\" $output_file$",
+        "ffmpeg -i $input_file$ -vf null,a-b=c $output_file$",
         "ffmpeg -i $input_file$ -filter_complex movie=x $output_file$",
         "ffmpeg -i $input_file$ -filter_script:v /etc/passwd $output_file$",
         "ffmpeg -i $input_file$ -passlogfile /tmp/x $output_file$",

@@ -25,8 +25,9 @@ import {
 import * as Encoder from "effect-panda/Encoder"
 import * as PandaEmulator from "effect-panda/PandaEmulator"
 import { createHash } from "node:crypto"
-import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
+import { existsSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs"
 import { createServer } from "node:http"
+import { connect } from "node:net"
 import { folder, installed, probeUrl, sample } from "../ffmpeg.js"
 
 /** What a test has. */
@@ -240,7 +241,11 @@ describe("what was uploaded", () => {
           const odd = yield* upload({ path_format: ":original/:id" }, "..")
           assert.strictEqual(odd.path, `_/${odd.id}`)
           const here = yield* port
-          writeFileSync(`${at}/secret.txt`, "secret")
+          writeFileSync(`${at}/secret.txt`, "secret emulated")
+          const bucket = `${at}/storage/emulated-cloud-id`
+          yield* appears(bucket)
+          symlinkSync(`${at}/secret.txt`, `${bucket}/link.txt`)
+          symlinkSync(at, `${bucket}/outside`)
           for (
             const path of [
               "../panda.jsonl",
@@ -250,6 +255,8 @@ describe("what was uploaded", () => {
               "..%5cpanda.jsonl",
               "%2e%2e/panda.jsonl",
               "emulated-cloud-id",
+              "emulated-cloud-id/link.txt",
+              "emulated-cloud-id/outside/secret.txt",
               "%00",
               "%"
             ]
@@ -259,6 +266,33 @@ describe("what was uploaded", () => {
             assert.notInclude(bytes, "emulated", path)
           }
         }),
+        {},
+        idle
+      ))
+  )
+})
+
+describe("a connection that breaks", () => {
+  live(
+    "leaves nothing of a file that was to come with a form",
+    Effect.flatMap(folder, (at) =>
+      within(
+        at,
+        Effect.gen(function*() {
+          const here = yield* port
+          const socket = connect(here, "127.0.0.1")
+          yield* Effect.addFinalizer(() => Effect.sync(() => socket.destroy()))
+          socket.write(
+            "POST /v2/videos.json HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 9000000\r\n" +
+              "Content-Type: multipart/form-data; boundary=x\r\n\r\n" +
+              "--x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.mp4\"\r\n\r\n"
+          )
+          socket.write(Buffer.alloc(3_000_000))
+          const left = Effect.delay(Effect.sync(() => readdirSync(`${at}/incoming`).length), "10 millis")
+          yield* Effect.repeat(left, { until: (count) => count === 1 })
+          socket.destroy()
+          yield* Effect.repeat(left, { until: (count) => count === 0 })
+        }).pipe(Effect.scoped),
         {},
         idle
       ))

@@ -118,6 +118,33 @@ const signed = (
     }, query)
 }
 
+describe("whoever looks", () => {
+  live(
+    "is not one of too many",
+    Effect.gen(function*() {
+      const here = yield* port
+      const look = Effect.acquireRelease(
+        Effect.async<{ readonly status: number; readonly close: () => void }>((resume) => {
+          const sent = request({ host: "127.0.0.1", port: here, path: "/page/events", agent: false }, (response) => {
+            // The first of what is told says that it is counted; more is not read.
+            response.once(
+              "readable",
+              () => resume(Effect.succeed({ status: response.statusCode!, close: () => sent.destroy() }))
+            )
+          })
+          sent.on("error", () => {})
+          sent.end()
+        }),
+        ({ close }) => Effect.sync(close)
+      )
+      const all = yield* Effect.replicateEffect(look, 33)
+      assert.deepStrictEqual(all.map(({ status }) => status), [...Array.from({ length: 32 }, () => 200), 503])
+      all[0]!.close()
+      yield* Effect.repeat(Effect.scoped(look), { until: ({ status }) => status === 200 })
+    })
+  )
+})
+
 describe("the verdict", () => {
   live(
     "names the usual mistakes, and where the strings part",

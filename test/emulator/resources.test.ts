@@ -105,6 +105,18 @@ describe("videos", () => {
       assert.deepStrictEqual(yield* names({ profiles: "webm" }), ["webm"])
       assert.deepStrictEqual(yield* names({ profiles: "none" }), [])
       assert.deepStrictEqual(yield* names({ pipeline: "{\"h264\":{\"webm\":{}}}" }), ["webm", "h264"])
+      // One request is not to make more than can be seen to.
+      for (
+        const params of [
+          { profiles: Array.from({ length: 201 }, () => "h264").join() },
+          { pipeline: `${"{\"h264\":".repeat(20_000)}{}${"}".repeat(20_000)}` }
+        ] as Array<Record<string, string>>
+      ) {
+        assert.strictEqual(
+          (yield* call("POST", "/videos.json", { source_url: "http://a/b.mp4", ...params })).status,
+          400
+        )
+      }
       const [child, parent] = yield* ask("GET", "/encodings.json", { per_page: "2" })
       assert.strictEqual(child.parent_encoding_id, parent.id)
       const before = (yield* (yield* panda).videos).length

@@ -159,11 +159,20 @@ export const tooLarge = (limit: number): Answer =>
 const fits = (call: Call, size: number): Handled<void> =>
   check(size <= call.fileSizeLimit, () => tooLarge(call.fileSizeLimit))
 
+/** How many encodings one request may ask for: more than anybody needs, and few enough for whoever has to see to them. */
+const MOST = 200
+
 /** `profiles` is a comma list of names and ids, or `none`. */
 const profilesOf = (call: Call, whenAbsent: "all" | "none"): Handled<ReadonlyArray<Profile>> => {
   const list = given(call, "profiles")
   if (list === "none") return Effect.succeed([])
-  if (list !== undefined) return Effect.forEach(list.split(","), (name) => profileOf(call, name.trim()))
+  if (list !== undefined) {
+    const names = list.split(",")
+    return Effect.zipRight(
+      check(names.length <= MOST, () => badRequest(`profiles has more than ${MOST} names`)),
+      Effect.forEach(names, (name) => profileOf(call, name.trim()))
+    )
+  }
   return Effect.succeed(whenAbsent === "all" ? [...call.cloud.profiles.values()] : [])
 }
 
@@ -192,6 +201,17 @@ const encodePipeline = (
           children ?? {},
           call.world.addEncoding(call.cloud, call.now, video, profile, parent)
         )), { discard: true })
+
+/** Whether a tree has more nodes than one request may ask for, however deep it is. */
+const isTooLarge = (tree: unknown): boolean => {
+  const left = [tree]
+  for (let count = 0; left.length > 0; count++) {
+    if (count > MOST) return true
+    const node = left.pop()
+    if (typeof node === "object" && node !== null) { for (const child of Object.values(node)) left.push(child) }
+  }
+  return false
+}
 
 const parseJson = (value: string): unknown => {
   try {
@@ -228,6 +248,8 @@ const createVideo = (call: Call): Handled =>
     yield* fileName(call, filename, file === undefined ? "The name in source_url" : "The name of file")
     const profiles = yield* profilesOf(call, "all")
     const pipeline = given(call, "pipeline")
+    const tree = pipeline === undefined ? undefined : parseJson(pipeline)
+    yield* check(!isTooLarge(tree), () => badRequest(`pipeline has more than ${MOST} encodings`))
     const source = { pathFormat: yield* pathFormat(call), payload: yield* payload(call) }
     const video = world.addVideo(
       cloud,
@@ -239,8 +261,10 @@ const createVideo = (call: Call): Handled =>
     if (pipeline === undefined) {
       for (const profile of profiles) world.addEncoding(cloud, now, video, profile)
     } else {
-      yield* Effect.tapError(encodePipeline(call, video, parseJson(pipeline)), () =>
-        Effect.sync(() => world.removeVideo(cloud, video)))
+      yield* Effect.tapError(
+        encodePipeline(call, video, tree),
+        () => Effect.sync(() => world.removeVideo(cloud, video))
+      )
     }
     return json(200, showVideo(video, now))
   })

@@ -65,7 +65,7 @@ const nothing = HttpServerResponse.text("Nothing is here", { status: 404, header
 export const isFile = (path: string): boolean => path.startsWith(prefix)
 
 export const serve = (
-  { fs, pathOf }: Storage,
+  { fs, holds, pathOf }: Storage,
   request: {
     readonly method: string
     /** Raw, without the query. */
@@ -82,7 +82,7 @@ export const serve = (
       ? undefined
       : pathOf(cloudId, key.join("/"))
     const info = path === undefined ? Option.none() : yield* Effect.option(fs.stat(path))
-    if (path === undefined || Option.isNone(info) || info.value.type !== "File") return nothing
+    if (path === undefined || Option.isNone(info) || info.value.type !== "File" || !(yield* holds(path))) return nothing
 
     const size = Number(info.value.size)
     const modified = Option.getOrElse(info.value.mtime, () => new Date(0))

@@ -13,6 +13,8 @@ export interface Storage {
   readonly journal: string
   /** Where a key of a cloud is; undefined for what cannot be one. */
   readonly pathOf: (cloudId: string, key: string) => string | undefined
+  /** Whether a file is really within the buckets, and no link leads elsewhere on the way. */
+  readonly holds: (path: string) => Effect.Effect<boolean>
   /** A file that is still to come, or to go on with. */
   readonly spool: (name: string, existing?: number) => Spool
   readonly spoolAt: (path: string) => Spool
@@ -86,6 +88,11 @@ export const makeStorage = (
       fs,
       journal: `${root}/panda.jsonl`,
       pathOf,
+      holds: (path) =>
+        Effect.all([fs.realPath(`${root}/storage`), fs.realPath(path)]).pipe(
+          Effect.map(([storage, file]) => file.startsWith(storage) && /^[/\\]/.test(file.slice(storage.length))),
+          Effect.orElseSucceed(() => false)
+        ),
       spool: (name, existing) => makeSpool(fs, name, incoming(name), existing),
       spoolAt: (path) => makeSpool(fs, path, path),
       incoming,

@@ -86,9 +86,9 @@ const checkWord = (word: string): Either.Either<void, Refusal> => {
 const checkFilters = (graph: string): Either.Either<void, Refusal> => {
   if (/['"]/.test(graph)) return Either.left(invalid("command has quotes in a filter, which are not supported"))
   const unknown = graph.replace(PLACEHOLDER, "null").split(/[,;]/)
-    .map((filter) => filter.replace(/\[[^\]]*\]/g, "").trim().replace(/[=@].*$/, ""))
-    // A comma within an expression begins what looks like a filter, and is none: it has no name that opens a file.
-    .find((name) => name !== "" && !filters.has(name) && /^[a-z_0-9]+$/i.test(name) && !/^\d+$/.test(name))
+    // As ffmpeg reads it, space around a name is none of it.
+    .map((filter) => filter.replace(/\[[^\]]*\]/g, "").replace(/[=@].*$/s, "").trim())
+    .find((name) => name !== "" && !filters.has(name))
   return check(unknown === undefined, () => invalid(`command has the filter ${unknown}, which is not supported`))
 }
 

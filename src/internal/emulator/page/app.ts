@@ -4,6 +4,7 @@
  */
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import type * as HttpServerRequest from "@effect/platform/HttpServerRequest"
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
@@ -47,7 +48,10 @@ const refused = (status: number, why: string) => text(`${why}\n`, "text/plain", 
 const FORM = 10_000
 
 /** How often is looked for what is new, and after how many times of nothing new that is said. */
-const PACE = "250 millis"
+const PACE = 250
+
+/** How many may look at once: a browser is one, and whoever opens more and reads nothing is none. */
+const MOST = 32
 const SILENCE = 60
 
 export const isPage = (path: string): boolean => path === "/" || path.startsWith("/page/")
@@ -85,14 +89,31 @@ export const makePage = (page: Page) => {
     .join("")
   const encoder = new TextEncoder()
 
+  /** The same for everyone who looks: however many they are, it is written once. */
+  let latest:
+    | { readonly at: number; readonly written: ReadonlyArray<readonly [name: string, json: string]> }
+    | undefined
+  const sections = (fresh: boolean) =>
+    Effect.flatMap(
+      Clock.currentTimeMillis,
+      (at) =>
+        !fresh && latest !== undefined && Math.abs(at - latest.at) < PACE / 2
+          ? Effect.succeed(latest.written)
+          : Effect.map(page.sections, (sections) => {
+            const written = Object.entries(sections).map(([name, value]) => [name, JSON.stringify(value)] as const)
+            latest = { at, written }
+            return written
+          })
+    )
+
   /** What has changed since it was last sent, four times in a second. */
   const events = Stream.unfoldEffect(
     { sent: {} as Readonly<Record<string, string>>, silent: 0, first: true },
     ({ first, sent, silent }) =>
       Effect.gen(function*() {
         if (!first) yield* Effect.sleep(PACE)
-        const all = { ...(first ? { about: yield* page.about } : {}), ...yield* page.sections }
-        const written = Object.entries(all).map(([name, value]) => [name, JSON.stringify(value)] as const)
+        const about = first ? [["about", JSON.stringify(yield* page.about)] as const] : []
+        const written = [...about, ...yield* sections(first)]
         const fresh = written.filter(([name, json]) => sent[name] !== json)
         const said = fresh.map(([name, json]) => `event: ${name}\ndata: ${json}\n\n`).join("")
         const quiet = said === "" ? silent + 1 : 0
@@ -104,6 +125,11 @@ export const makePage = (page: Page) => {
   ).pipe(
     Stream.filter((text) => text !== ""),
     Stream.map((text) => encoder.encode(text))
+  )
+  let looking = 0
+  const counted = Stream.flatMap(
+    Stream.acquireRelease(Effect.sync(() => looking++), () => Effect.sync(() => looking--)),
+    () => events
   )
 
   const change = (path: string, request: HttpServerRequest.HttpServerRequest) =>
@@ -135,10 +161,12 @@ export const makePage = (page: Page) => {
         case "GET /page/events":
           return Effect.succeed(
             (request.headers["sec-fetch-site"] ?? "same-origin") === "same-origin"
-              ? HttpServerResponse.stream(events, {
-                headers: { ...guards, connection: "close" },
-                contentType: "text/event-stream"
-              })
+              ? looking >= MOST ?
+                refused(503, "Too many look at this: close some pages") :
+                HttpServerResponse.stream(counted, {
+                  headers: { ...guards, connection: "close" },
+                  contentType: "text/event-stream"
+                })
               : refused(403, "This is for the page only")
           )
         case "POST /page/faults":

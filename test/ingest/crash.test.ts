@@ -7,15 +7,25 @@ import { crash, type Plan } from "./crash/crash.js"
 const holds = (plan: Omit<Plan, "seed">) =>
   Effect.gen(function*() {
     const seed = 20261126
-    const { calls, delivered, exits: _, files, inFlight, receivedTwice, seconds: __, ...rest } = yield* crash({
-      ...plan,
-      seed
-    })
+    const outcome = yield* crash({ ...plan, seed })
+    const {
+      calls,
+      delivered,
+      emptySessions,
+      exits: _,
+      files,
+      inFlight,
+      receivedTwice,
+      seconds: __,
+      uploadsHit,
+      ...rest
+    } = outcome
     const expected = { videos: files, wrongHashes: 0, delivered: files, openSessions: 0, locks: 0, notDone: 0 }
     const found = { ...rest, delivered }
     assert.deepStrictEqual(found, expected, `seed ${seed}: ${JSON.stringify(found)}`)
     assert.isAtLeast(calls, files)
     assert.isAtMost(receivedTwice, inFlight)
+    assert.isAtMost(emptySessions, uploadsHit)
   })
 
 describe.concurrent("whatever is killed, each file is one video, delivered once", () => {

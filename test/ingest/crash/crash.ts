@@ -27,7 +27,15 @@ export interface Outcome {
   readonly calls: number
   readonly receivedTwice: number
   readonly inFlight: number
+  /** That have a byte of the file. */
   readonly openSessions: number
+  /**
+   * Made by Panda for a process that died before it had written down where: nobody knows of them, and nothing is in
+   * them.
+   */
+  readonly emptySessions: number
+  /** How many of these there may be. */
+  readonly uploadsHit: number
   readonly locks: number
   readonly notDone: number
   readonly exits: number
@@ -108,9 +116,9 @@ export const crash = (plan: Plan, log: (line: string) => void = () => {}): Effec
     const locks = yield* rows((sql) => sql`SELECT id FROM panda_uploads`)
     const sessions = yield* panda.sessions
     const videos = yield* panda.videos
-    for (const { acknowledged, name, received, status } of sessions) {
-      if (status === "open") log(`left open: ${name}, ${received} bytes received, ${acknowledged} acknowledged`)
-    }
+    const open = sessions.filter(({ status }) => status !== "complete" && status !== "aborted")
+    const empty = open.filter(({ received }) => received === 0)
+    const uploadsHit = (plan.kills + plan.stops + plan.processes * (plan.restarts + plan.outages)) * UPLOADS
     const complete = sessions.filter(({ status }) => status === "complete")
     const calls = readFileSync(join(folder, ".calls"), "utf8").trim().split("\n")
     return {
@@ -121,8 +129,10 @@ export const crash = (plan: Plan, log: (line: string) => void = () => {}): Effec
       delivered: yield* results,
       calls: calls.length,
       receivedTwice: sessions.reduce((sum, { receivedTwice }) => sum + receivedTwice, 0),
-      inFlight: (plan.kills + plan.stops + plan.processes * (plan.restarts + plan.outages)) * UPLOADS * CHUNK,
-      openSessions: sessions.filter(({ status }) => status !== "complete" && status !== "aborted").length,
+      inFlight: uploadsHit * CHUNK,
+      openSessions: open.length - empty.length,
+      emptySessions: empty.length,
+      uploadsHit,
       locks,
       notDone,
       exits: exits(),

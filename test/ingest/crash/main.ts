@@ -29,7 +29,7 @@ const plans: ReadonlyArray<Plan> = [
 const holds = (outcome: Outcome) =>
   outcome.videos === outcome.files && outcome.wrongHashes === 0 && outcome.delivered === outcome.files &&
   outcome.receivedTwice <= outcome.inFlight && outcome.locks === 0 && outcome.notDone === 0 &&
-  outcome.openSessions === 0
+  outcome.openSessions === 0 && outcome.emptySessions <= outcome.uploadsHit
 
 const crashes = Effect.gen(function*() {
   console.log(`SEED=${seed} npm run test:ingest runs the same again`)

@@ -267,7 +267,8 @@ export const fromStream = <E>(
           Effect.uninterruptible
         )
       }
-      const chunk = yield* Fiber.join(pulling!)
+      // Not joined: it may have been begun by another fiber, whose context would come with it.
+      const chunk = yield* yield* Fiber.await(pulling!)
       pulling = undefined
       return chunk
     })

@@ -497,6 +497,42 @@ describe("a source_url", () => {
   )
 })
 
+describe("a client that leaves in mid-chunk", () => {
+  live(
+    "is told at once, when it asks again, how much is stored",
+    Effect.flatMap(folder, (at) =>
+      within(
+        at,
+        Effect.gen(function*() {
+          const { location } = yield* UploadSession.create({ file_name: "film.mp4", file_size: 10_000_000 })
+          const url = new URL(Redacted.value(location))
+          // More than goes into one write: while one is on its way to the disk, the client goes.
+          yield* Effect.async<void>((resume) => {
+            const socket = connect(Number(url.port), url.hostname, () => {
+              socket.write(
+                `PUT ${url.pathname}${url.search} HTTP/1.1\r\nhost: ${url.host}\r\n` +
+                  "content-type: application/octet-stream\r\ncontent-range: bytes 0-9999999/10000000\r\n" +
+                  "content-length: 10000000\r\n\r\n"
+              )
+              socket.write(new Uint8Array(5_000_000), () => socket.destroy())
+            })
+            socket.on("close", () => resume(Effect.void))
+          })
+          const stored = Effect.map(put(url, "bytes */10000000"), ({ headers, status }) => {
+            assert.strictEqual(status, 204)
+            return Number(/^0-(\d+)$/.exec(headers.get("range") ?? "")?.[1] ?? -1) + 1
+          })
+          yield* Effect.repeat(stored, {
+            until: (count) => count === 5_000_000,
+            schedule: Schedule.spaced("50 millis")
+          })
+        }),
+        {},
+        idle
+      ).pipe(Effect.timeout("20 seconds")))
+  )
+})
+
 describe("a restart", () => {
   live(
     "finds everything as it was",

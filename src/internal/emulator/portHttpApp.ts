@@ -12,7 +12,7 @@ import * as Stream from "effect/Stream"
 import * as Files from "./files.js"
 import { isPage, makePage, notForThem, type Page } from "./page/app.js"
 import type { Storage } from "./storage.js"
-import { type Answer, jsonType, type Outcome, type Request, settled } from "./exchange.js"
+import { type Answer, type End, jsonType, type Outcome, type Request, settled } from "./exchange.js"
 
 interface Socket {
   readonly destroy: () => void
@@ -29,6 +29,7 @@ interface Incoming {
   readonly socket: Socket
   /** Whether all of its body has come. */
   readonly complete: boolean
+  readonly destroyed: boolean
   readonly on: (event: string, listener: (value: never) => void) => void
   readonly off: (event: string, listener: (value: never) => void) => void
   readonly pause: () => void
@@ -61,38 +62,39 @@ const closeSlowly = (incoming: Incoming): void => {
 }
 
 /** Listens to the events themselves: a stream would cost an effect per slice, and close the socket when it is left. */
-const readIncoming = (incoming: Incoming, onPause: () => void): Request["read"] => (take) =>
-  Effect.async((resume) => {
-    const stop = (end: "whole" | "stopped" | "broken") => {
+const readIncoming = (incoming: Incoming, onPause: () => void): Request["read"] => (take) => {
+  // One that comes when nobody listens would end the process.
+  incoming.on("error", () => {})
+  /** Until there is something to wait for. */
+  const some = Effect.async<End | Effect.Effect<boolean>>((resume) => {
+    const stop = (end: End | Effect.Effect<boolean>) => {
       leave()
       resume(Effect.succeed(end))
-    }
-    const enough = () => {
-      onPause()
-      return "stopped" as const
     }
     const onData = (slice: Uint8Array) => {
       const taken = take(slice)
       if (taken === true) return
       incoming.pause()
-      if (taken === false) return stop(enough())
-      leave()
-      resume(
-        Effect.flatMap(taken, (more) => more ? readIncoming(incoming, onPause)(take) : Effect.sync(enough))
-      )
+      stop(taken === false ? "stopped" : taken)
     }
     const onEnd = () => stop("whole")
     const onBroken = () => stop("broken")
     const listeners = { data: onData, end: onEnd, error: onBroken, close: onBroken }
     const leave = () => {
-      for (const [event, listener] of Object.entries(listeners)) {
-        if (event !== "error") incoming.off(event, listener)
-      }
+      for (const [event, listener] of Object.entries(listeners)) incoming.off(event, listener)
     }
+    // It may have gone while nobody listened.
+    if (incoming.destroyed) return resume(Effect.succeed("broken"))
     for (const [event, listener] of Object.entries(listeners)) incoming.on(event, listener)
     incoming.resume()
     return Effect.sync(leave)
   })
+  const all: Effect.Effect<End> = Effect.flatMap(some, (next) =>
+    typeof next === "string"
+      ? Effect.succeed(next)
+      : Effect.flatMap(next, (more) => more ? all : Effect.succeed("stopped")))
+  return Effect.tap(all, (end) => Effect.sync(() => end === "stopped" && onPause()))
+}
 
 const readStream = (stream: Stream.Stream<Uint8Array, unknown>): Request["read"] => (take) =>
   Effect.suspend(() => {

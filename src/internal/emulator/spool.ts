@@ -133,7 +133,8 @@ export const makeSpool = (fs: FileSystem.FileSystem, name: string, path: string,
   const written = Effect.suspend(() => {
     const fiber = writing
     writing = undefined
-    return fiber === undefined ? Effect.void : Fiber.join(fiber)
+    // Not joined: whoever waits would go on with what the request had that began it, and answer that.
+    return fiber === undefined ? Effect.void : Effect.flatten(Fiber.await(fiber))
   })
 
   const closed = one.withPermits(1)(Effect.uninterruptible(close))

@@ -294,6 +294,18 @@ describe("bandwidth", () => {
       }))
   }
 
+  scenario("tells of a chunk while it goes, however slowly", () =>
+    Effect.gen(function*() {
+      const chunkSize = 2_000_000
+      const { events } = yield* succeed(
+        Upload.start(sourceOf(chunkSize), { bandwidth: limit, chunkSize, body: "stream" })
+      )
+      const steps = progressOf(events).map(({ sent }) => sent).filter((sent) => sent > 0)
+      const before = [0, ...steps]
+      // Two seconds of it at most.
+      assert.isTrue(steps.every((sent, i) => sent - before[i]! <= 2 * limit), steps.join(" "))
+    }))
+
   scenario("waiting for one's turn is not standing still", () =>
     Effect.gen(function*() {
       const sources = Array.from({ length: 30 }, (_, index) => sourceOf(3000, `${index}.mp4`))

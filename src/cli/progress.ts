@@ -18,7 +18,9 @@ export type Stage = "starting" | "sending" | "retrying" | "waiting" | "encoding"
 export interface Row {
   readonly name: string
   readonly stage: Stage
+  /** Bytes that the server has, and those that have left us: a chunk may be on its way for half a minute. */
   readonly acknowledged: number
+  readonly sent: number
   readonly size: number
   readonly bytesPerSecond?: number | undefined
   readonly secondsLeft?: number | undefined
@@ -34,8 +36,10 @@ export interface Total {
   readonly size: number
 }
 
-const percentOf = ({ acknowledged, encoded, size, stage }: Row): number =>
-  stage === "encoding" || stage === "waiting" ? encoded ?? 0 : share(acknowledged, size)
+const percentOf = ({ acknowledged, encoded, sent, size, stage }: Row): number =>
+  stage === "encoding" || stage === "waiting"
+    ? encoded ?? 0
+    : Math.min(share(sent, size), acknowledged < size ? 99 : 100)
 
 /** 100 is for what is done. */
 const share = (part: number, whole: number) => whole === 0 ? 0 : Math.floor((part / whole) * 100)
@@ -81,7 +85,7 @@ const line = (
 }
 
 const lineOf = (row: Row, widest: number, columns: number, style: Style): string => {
-  const { acknowledged, bytesPerSecond, secondsLeft, size, stage } = row
+  const { bytesPerSecond, secondsLeft, sent, size, stage } = row
   const sending = stage !== "waiting" && stage !== "encoding"
   return line(
     row.name,
@@ -91,7 +95,7 @@ const lineOf = (row: Row, widest: number, columns: number, style: Style): string
       [stage, 8],
       [sending && secondsLeft !== undefined ? `${seconds(secondsLeft)} left` : "", 17],
       [sending && bytesPerSecond !== undefined ? `${bytes(bytesPerSecond)}/s` : "", 12],
-      [size === 0 ? "" : sending ? `${bytes(acknowledged)} of ${bytes(size)}` : bytes(size), 24]
+      [size === 0 ? "" : sending ? `${bytes(sent)} of ${bytes(size)}` : bytes(size), 24]
     ],
     columns,
     style,
@@ -116,14 +120,15 @@ export const block = (
   const shown = hidden > 0 ? rows.slice(0, Math.max(0, room - 2)) : rows
   // So that the bars stand below each other.
   const widest = Math.max(width(counted), ...shown.map(({ name }) => width(name)))
+  const sent = rows.reduce((sum, { acknowledged, sent }) => sum + sent - acknowledged, total.acknowledged)
   const all = line(
     counted,
     widest,
-    share(total.acknowledged, total.size),
+    Math.min(share(sent, total.size), total.acknowledged < total.size ? 99 : 100),
     [["in all", 8], ["", 17], [
       "",
       12
-    ], [`${bytes(total.acknowledged)} of ${bytes(total.size)}`, 24]],
+    ], [`${bytes(sent)} of ${bytes(total.size)}`, 24]],
     columns,
     style,
     "cyan"
@@ -166,7 +171,7 @@ export const make = (output: Output.Service, files: number): Effect.Effect<Progr
         const figures = row.stage === "encoding"
           ? [`encoding, ${percent} %`]
           : [
-            `${bytes(row.acknowledged)} of ${bytes(row.size)}`,
+            `${bytes(row.sent)} of ${bytes(row.size)}`,
             `${percent} %`,
             ...row.bytesPerSecond === undefined ? [] : [`${bytes(row.bytesPerSecond)}/s`],
             ...row.secondsLeft === undefined ? [] : [`${seconds(row.secondsLeft)} left`]

@@ -92,7 +92,7 @@ export const make = (
       Effect.map(Clock.currentTimeMillis, (began) => {
         const task: Task = {
           path,
-          row: { name: inLine(name), stage: "starting", acknowledged: 0, size: 0 },
+          row: { name: inLine(name), stage: "starting", acknowledged: 0, sent: 0, size: 0 },
           video: undefined,
           began,
           failures: 0,
@@ -145,18 +145,19 @@ export const make = (
             // It may have waited for its turn.
             if (task.row.stage === "starting") task.began = yield* Clock.currentTimeMillis
             yield* output.note(about(task, beginning(event)))
-            yield* show(task, { stage: "sending", acknowledged, size })
+            yield* show(task, { stage: "sending", acknowledged, sent: acknowledged, size })
             break
           }
           case "Progress":
             yield* show(task, {
               stage: "sending",
               acknowledged: event.acknowledged,
+              sent: event.sent,
               size: event.size,
               bytesPerSecond: event.bytesPerSecond,
-              secondsLeft: event.eta === undefined || event.acknowledged === event.size
+              secondsLeft: !event.bytesPerSecond || event.acknowledged === event.size
                 ? undefined
-                : Duration.toSeconds(event.eta)
+                : (event.size - event.sent) / event.bytesPerSecond
             })
             break
           case "Retrying":
@@ -179,7 +180,7 @@ export const make = (
                 bytes(task.row.size)
               } in ${took}`
             )
-            yield* show(task, { stage: "waiting", acknowledged: task.row.size })
+            yield* show(task, { stage: "waiting", acknowledged: task.row.size, sent: task.row.size })
             break
           }
           default:

@@ -14,7 +14,8 @@ const names = {
 const row = (name: string, more: Partial<Row> = {}): Row => ({
   name,
   stage: "sending",
-  acknowledged: 45_000_000,
+  acknowledged: 40_000_000,
+  sent: 45_000_000,
   size: 100_000_000,
   bytesPerSecond: 1_234_567,
   secondsLeft: 4321,
@@ -65,8 +66,14 @@ describe("progress", () => {
     assert.strictEqual(block(rows, total, 80, 14, plain).length, 13)
   })
 
+  it("tells of all files what has left us of those that are under way", () => {
+    const lines = block([row("a"), row("b")], total, 200, 24, plain)
+    assert.include(lines.at(-1), " 25 %")
+    assert.include(lines.at(-1), "295.6 MiB of 1.1 GiB")
+  })
+
   it("says 100 % of nothing that is not whole", () => {
-    const [line] = block([row("a", { acknowledged: 99_999_999 })], { ...total, files: 1 }, 80, 24, plain)
+    const [line] = block([row("a", { acknowledged: 1, sent: 100_000_000 })], { ...total, files: 1 }, 80, 24, plain)
     assert.include(line, " 99 %")
   })
 })

@@ -90,6 +90,7 @@ const watch = leaf({
               name: inLine(id),
               stage: "encoding",
               acknowledged: 0,
+              sent: 0,
               size: 0,
               encoded: Progress.leastEncoded(now)
             })

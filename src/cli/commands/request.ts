@@ -7,7 +7,7 @@ import { connected } from "../configuration.js"
 import { UsageError } from "../exit.js"
 import { Output } from "../output.js"
 import * as parameters from "../parameters.js"
-import { inLine } from "../text.js"
+import { inLine, quoted } from "../text.js"
 
 export const args = {
   method: argument("METHOD", "GET, POST, PUT or DELETE"),
@@ -26,7 +26,9 @@ export const methodOf = (word: string): Effect.Effect<Signature.Method, UsageErr
 export const pathOf = (word: string): Effect.Effect<string, UsageError> =>
   /^\/[^?#\s]*$/.test(word)
     ? Effect.succeed(word)
-    : new UsageError({ message: `${inLine(word)} is not a path: it has to begin with /, and parameters go apart` })
+    : new UsageError({
+      message: `${quoted(inLine(word))} is not a path: it has to begin with /, and parameters go apart`
+    })
 
 const operations = { GET: PandaClient.get, POST: PandaClient.post, PUT: PandaClient.put, DELETE: PandaClient.delete }
 

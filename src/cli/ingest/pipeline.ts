@@ -138,6 +138,7 @@ export const run = (options: Options) =>
             return telling.show(task, {
               stage: "encoding",
               acknowledged: task.row.size,
+              sent: task.row.size,
               encoded: Math.floor(status.percent)
             })
           case "Done":

@@ -134,7 +134,7 @@ const sendSlices = (cargo: Cargo): Sending =>
           yield* Metric.incrementBy(bytesSent, count)
           gone = yield* monotonic.now
           cargo.known = decision.sentTo(cargo.known, end)
-          yield* told(gone - waited, count, end)
+          yield* told(gone, waited, count, end)
         })
     })
     over = true
@@ -179,19 +179,28 @@ const kept = ({ known, reader: { ahead } }: Cargo, offset: number): Effect.Effec
 /** Milliseconds between two tellings of progress within a chunk. */
 const TELLING = 100
 
-/** Tells now and again of slices that go, and how fast those before went. */
+/**
+ * Tells now and again of slices that go, and how fast those before went: `at` is the time, of which so much was spent waiting
+ * for other things than the connection.
+ */
 const teller = (cargo: Cargo) => {
-  let last: { readonly at: number; readonly offset: number } | undefined
-  return (at: number, count: number, end: number): Effect.Effect<void> =>
+  let last: { readonly moved: number; readonly offset: number } | undefined
+  let told: number | undefined
+  return (at: number, waited: number, count: number, end: number): Effect.Effect<void> =>
     Effect.suspend(() => {
-      const offset = end - count
-      last ??= { at, offset }
-      if (at - last.at < TELLING) return Effect.void
       const { known } = cargo
-      const seconds = (at - last.at) / 1000
-      cargo.known = { ...known, pace: decision.moving(known.pace, (offset - last.offset) / seconds, seconds) }
-      last = { at, offset }
-      return end > known.acknowledged ? progress(cargo) : Effect.void
+      const offset = end - count
+      const moved = at - waited
+      last ??= { moved, offset }
+      const seconds = (moved - last.moved) / 1000
+      if (seconds * 1000 >= TELLING) {
+        cargo.known = { ...known, pace: decision.moving(known.pace, (offset - last.offset) / seconds, seconds) }
+        last = { moved, offset }
+      }
+      told ??= at
+      if (at - told < TELLING || end <= known.acknowledged) return Effect.void
+      told = at
+      return progress(cargo)
     })
 }
 

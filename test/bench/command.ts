@@ -10,6 +10,8 @@ export interface Figures {
   readonly seconds: number
   readonly cpu: number
   readonly memory: number
+  /** That the server got, where it counts them. */
+  readonly requests?: number
 }
 
 /** Of another process: bytes of memory now and at most, and the seconds that it has computed. */

@@ -10,8 +10,9 @@ import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import { request as undici } from "@effect/platform-node/Undici"
 import { DateTime, Effect, Layer, Redacted, Runtime, Stream } from "effect"
 import { Credentials, PandaClient, Upload, UploadSource, type UploadState } from "effect-panda"
+import { createHmac } from "node:crypto"
 import { createReadStream, readFileSync, statSync, writeFileSync } from "node:fs"
-import { open } from "node:fs/promises"
+import { open, readFile } from "node:fs/promises"
 import * as Http from "node:http"
 import * as tus from "tus-js-client"
 
@@ -22,6 +23,9 @@ interface Task {
   readonly port: string
   readonly chunkSize: number
 }
+
+/** How many of the little files there are. */
+const LITTLE = 1000
 
 const { chunkSize, file, name, port, warmUp } = JSON.parse(process.argv[2]!) as Task
 const origin = `http://127.0.0.1:${port}`
@@ -155,6 +159,46 @@ const contestants: Record<string, (file: string) => Promise<unknown>> = {
       const sources = Array.from({ length: 32 }, () => source)
       yield* Stream.runDrain(Upload.many(sources, { chunkSize, concurrency: 8 }))
     }).pipe(Effect.provide(panda("undici")), Effect.runPromise),
+  "ours, one by one": (file) =>
+    Effect.gen(function*() {
+      const source = yield* UploadSource.fromFile(file)
+      yield* Stream.runDrain(Upload.many(Array.from({ length: 8 }, () => source), { chunkSize, concurrency: 1 }))
+    }).pipe(Effect.provide(panda("undici")), Effect.runPromise),
+  "ours, little files": (file) =>
+    Effect.gen(function*() {
+      const source = yield* UploadSource.fromFile(file)
+      yield* Stream.runDrain(Upload.many(Array.from({ length: LITTLE }, () => source), { concurrency: 8 }))
+    }).pipe(Effect.provide(panda("undici")), Effect.runPromise),
+  /** As little as that can be: a signed request that opens a session, and one with all bytes. */
+  "by hand, little files": (file) =>
+    Effect.gen(function*() {
+      const client = yield* HttpClient.HttpClient
+      const upload = Effect.gen(function*() {
+        const bytes = yield* Effect.promise(() => readFile(file))
+        const { byteLength: size } = bytes
+        const form = new URLSearchParams({
+          access_key: "a",
+          cloud_id: "c",
+          file_name: "little",
+          file_size: `${size}`,
+          timestamp: new Date().toISOString()
+        })
+        const text = `POST\n127.0.0.1\n/videos/upload.json\n${form}`
+        form.set("signature", createHmac("sha256", "b").update(text).digest("base64"))
+        const opened = yield* HttpClientRequest.post(`${origin}/v2/videos/upload.json`).pipe(
+          HttpClientRequest.bodyText(form.toString(), "application/x-www-form-urlencoded"),
+          client.execute,
+          Effect.flatMap(({ json }) => json)
+        )
+        const sent = yield* HttpClientRequest.put((opened as { readonly location: string }).location).pipe(
+          HttpClientRequest.setHeader("content-range", `bytes 0-${size - 1}/${size}`),
+          HttpClientRequest.bodyUint8Array(bytes, "application/octet-stream"),
+          client.execute
+        )
+        return yield* sent.json
+      })
+      yield* Effect.replicateEffect(upload, LITTLE, { concurrency: 8, discard: true })
+    }).pipe(Effect.provide(layers.undici), Effect.runPromise),
   /** From the state to the video; the server lacks one chunk. */
   "ours, resume": (file) =>
     Effect.gen(function*() {
@@ -180,10 +224,13 @@ const peak = {
   read: () => Number(/^VmHWM:\s+(\d+) kB$/m.exec(readFileSync("/proc/self/status", "utf8"))![1]) * 1024
 }
 
+const requests = async () => Number(await (await fetch(`${origin}/requests`)).text())
+
 const run = contestants[name]!
 const start = process.memoryUsage.rss()
 await run(warmUp)
 peak.begin()
+const before = await requests()
 const cpu = process.cpuUsage()
 const began = performance.now()
 await run(file)
@@ -192,6 +239,8 @@ const { system, user } = process.cpuUsage(cpu)
 console.log(JSON.stringify({
   seconds,
   cpu: (system + user) / 1e6,
+  // That asks is one itself.
+  requests: await requests() - before - 1,
   memory: (peak.read() - start) / (1024 * 1024)
 }))
 process.exit(0)

@@ -139,7 +139,8 @@ const uploads = async () => {
   for (let round = 0; round < rounds; round++) {
     for (const [name, measure] of entries) figures.get(name)!.push(await measure())
   }
-  const of = (name: string, key: keyof Figures) => median(figures.get(name)!.map((figure) => figure[key]))
+  const of = (name: string, key: "seconds" | "cpu" | "memory") =>
+    median(figures.get(name)!.map((figure) => figure[key]))
   /** How many times as fast, round by round: the machine is another from one minute to the next. */
   const faster = (name: string, than: ReadonlyArray<string>) =>
     median(
@@ -174,6 +175,9 @@ const LINKS = [
   ["1 Gbit/s, 100 ms", 1000, 100, 1024]
 ] as const
 
+/** Those whose names match. */
+const wanted = new RegExp(process.env["BENCH_LINKS"] ?? "")
+
 /** Runs something with the port of a link to the server. */
 const over = async <A>(
   link: { rate: number; roundTrip: number; breaks?: number },
@@ -198,7 +202,7 @@ const over = async <A>(
 /** How many times as fast as `curl -T` of the same file over the same link without breaks, round by round. */
 const links = async () => {
   const little = sparse("1MiB", MIB)
-  for (const [name, mbits, roundTrip, mib] of LINKS) {
+  for (const [name, mbits, roundTrip, mib] of LINKS.filter(([name]) => wanted.test(name))) {
     const link = { rate: mbits * 1e6 / 8, roundTrip }
     const file = sparse(`link-${mib}MiB`, mib * MIB)
     const columns: Record<string, (curl: string) => Promise<Figures>> = {
@@ -228,6 +232,26 @@ const links = async () => {
   }
 }
 
+const littleFiles = async () => {
+  const little = sparse("100KB", 100_000)
+  const names = ["ours", "by hand"] as const
+  const all = new Map(names.map((name) => [name, [] as Array<Figures>]))
+  for (let round = 0; round < rounds; round++) {
+    for (const name of names) {
+      all.get(name)!.push(await contestant(`${name}, little files`, little, { before: little })())
+    }
+  }
+  console.table(names.map((name) => ({
+    "1,000 files of 100 KB, 8 at a time": name,
+    "files/s": (1000 / median(all.get(name)!.map(({ seconds }) => seconds))).toFixed(0),
+    "of by hand": median(
+      all.get(name)!.map(({ seconds }, round) => all.get("by hand")![round]!.seconds / seconds)
+    ).toFixed(2),
+    "requests a file": ((all.get(name)![0]!.requests ?? NaN) / 1000).toFixed(1),
+    "CPU ms a file": median(all.get(name)!.map(({ cpu }) => cpu)).toFixed(2)
+  })))
+}
+
 const loopback = async () => {
   await run(process.execPath, [here("../../scripts/bundle.mjs"), bundle])
   await uploads()
@@ -248,11 +272,17 @@ const loopback = async () => {
   }
   console.table(memory)
 
-  const many = await contestant("ours, many", sparse("32MiB", 32 * MIB))()
+  await littleFiles()
+
+  const file = sparse("32MiB", 32 * MIB)
+  const alone = await contestant("ours, one by one", file)()
+  const many = await contestant("ours, many", file)()
   const others = [{
     "others": "32 files of 32 MiB, 8 at a time",
     "ms": (many.seconds * 1000).toFixed(0),
-    "memory MiB": many.memory.toFixed(0)
+    "memory MiB": `${many.memory.toFixed(0)}, ${
+      ((many.memory - alone.memory) / 7).toFixed(0)
+    } for each beyond the first`
   }]
   for (
     const [size, file] of [["16 MiB", sparse("16MiB", 16 * MIB)], ["10 GiB", sparse("10GiB", 10240 * MIB)]] as const

@@ -23,6 +23,8 @@ const parse = (text: string): Head => {
 /** How many bytes a session has. */
 const sessions = new Map<string, number>()
 
+let requests = 0
+
 /** The session of a chunk, where it begins, and whether what came of one that broke off is kept. */
 const chunkOf = ({ headers, path }: Head) => {
   const [, id] = /^\/upload\/session\?id=(\w+)/.exec(path) ?? []
@@ -61,6 +63,7 @@ const answer = (head: Head, port: number): string => {
       ? empty("204 No Content", `range: 0-${last}`)
       : json("200 OK", { id: "1", status: "processing" })
   }
+  if (path === "/requests") return json("200 OK", requests)
   const tus = "tus-resumable: 1.0.0"
   if (method === "POST") return empty("201 Created", tus, `location: ${origin}/files/1`)
   if (method === "PATCH") {
@@ -88,6 +91,7 @@ const serve = (socket: Socket, port: number) => {
         const end = text.indexOf("\r\n\r\n")
         if (end === -1) return
         head = parse(text.slice(0, end))
+        requests++
         missing = Number(head.headers.get("content-length") ?? 0)
         at = data.length - (text.length - end - 4)
         text = ""

@@ -169,6 +169,41 @@ describe("how long a chunk is", () => {
     assert.strictEqual(whole.pace.breaks, 0)
   })
 
+  it.each([[2.5, 0.2], [12.5, 0.05], [12.5, 0.15], [125, 0.02], [125, 0.1]])(
+    "loses little over a link of %d MB/s and %d s that breaks every 40 MB or so, where what came of a chunk is thrown away",
+    (mb, trip) => {
+      const speed = mb * 1e6
+      const every = 40e6
+      const size = 100 * every
+      // From half to one and a half of it, spread evenly.
+      let breaks = 0
+      const next = () => every * (0.5 + (++breaks * 0.618034) % 1)
+      let left = next()
+      let now: decision.Known = { ...START, size, pace: decision.paceOf(undefined) }
+      let [gone, idle] = [0, 0]
+      while (now.acknowledged < size) {
+        const length = decision.lengthAt(now, now.acknowledged, Infinity)
+        const offset = now.acknowledged
+        const sent = Math.min(length, left)
+        gone += sent
+        idle += trip * speed
+        now = decision.sentTo(decision.sending(now, length, true), offset + sent)
+        now = { ...now, pace: decision.moving(now.pace, speed, sent / speed) }
+        left -= sent
+        if (left > 0) {
+          const pace = decision.measured(decision.answered(now.pace, trip), length, length / speed + trip)
+          now = { ...now, pace, acknowledged: offset + length, sent: offset + length }
+        } else {
+          left = next()
+          now = { ...brokenOff(now, offset), acknowledged: offset, sent: offset }
+        }
+      }
+      // With chunks of the best length for it, known from the beginning, there would be this much left of the speed.
+      const best = 1 / (1 + Math.sqrt(2 * trip * speed / every))
+      assert.isAbove(size / (gone + idle), best - 0.15)
+    }
+  )
+
   it.each([408, 504, 524])("is shorter after a %d, if that cost what was sent", (status) => {
     const pace = { ...decision.paceOf(undefined), chunk: 8192 * KIB, under: 8192 * KIB, seen: true }
     const meaning = decision.meaningOf({ status, headers: {}, text: "" })

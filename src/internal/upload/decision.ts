@@ -452,6 +452,8 @@ export interface Pace {
   readonly caution: { readonly most: number; readonly chunks: number; readonly left: number }
   /** A chunk broke off, and what came of it is not known yet. */
   readonly torn: boolean
+  /** Bytes of the chunks that were taken since one broke off. */
+  readonly run: number
   /** Chunks in a row that broke off, and the most that the server kept of one of them. */
   readonly breaks: number
   readonly kept: number
@@ -504,6 +506,7 @@ export const paceOf = (fixed: number | undefined, longest: number = LONGEST): Pa
   limit: Infinity,
   caution: { most: Infinity, chunks: CAUTION.least / 2, left: 0 },
   torn: false,
+  run: 0,
   breaks: 0,
   kept: 0,
   speed: undefined,
@@ -550,6 +553,7 @@ export const measured = (pace: Pace, bytes: number, seconds: number, bandwidth =
     ...moving(pace, current, seconds),
     caution,
     torn: false,
+    run: pace.run + bytes,
     breaks: 0,
     kept: 0,
     taken: Math.max(pace.taken, bytes),
@@ -590,23 +594,32 @@ const brokenOff = (known: Known, asked: Ask, timeout: boolean): Known => {
 }
 
 /**
- * After the probe that follows: what goes next is half as long, if it adapts, where the server has nothing of most of a
- * chunk. Where it has what arrived, a break costs little, and only who always cuts off is given chunks as it takes them.
- * Of what is not seen nobody knows how far it came, and so how long is too long.
+ * After the probe that follows. Where the server has what arrived, a break costs little, and only who always cuts off is
+ * given chunks as it takes them. Where it has thrown that away, what goes next is so long, if it adapts, that what breaks
+ * as often cost and what the ends of chunks cost is least, taken together; and half, where that breaks off, too. Of what is not seen nobody knows how far it came,
+ * and so how long is too long: half of it goes.
  */
 const settled = ({ acknowledged, pace, sent }: Known, offset: number): Pace => {
   if (!pace.torn) return pace
   const kept = Math.max(pace.kept, offset - acknowledged)
-  const whole = { ...pace, torn: false, kept }
+  const whole = { ...pace, torn: false, run: 0, kept }
   if (pace.fixed !== undefined) return whole
+  const half = Math.min(pace.chunk, Math.max(pace.under, CHUNK.least)) / 2
+  const lost = sent - acknowledged
+  const idle = idleBytes(pace)
   const chance = pace.seen &&
-    (kept > 0 ? pace.breaks < ALWAYS : pace.breaks < 2 && sent - acknowledged < pace.under / 2)
+    (kept > 0 ? pace.breaks < ALWAYS : pace.breaks < 2 && lost <= (idle ?? pace.under / 2))
   if (chance) return whole
-  const most = kept > 0 && pace.seen ? kept : Math.min(pace.chunk, Math.max(pace.under, CHUNK.least)) / 2
+  const cheapest = idle === undefined ? half : Math.sqrt(2 * idle * (pace.run + lost))
+  const most = !pace.seen ? half : kept > 0 ? kept : pace.breaks < 2 ? cheapest : Math.min(half, cheapest)
   const chunk = Math.max(CHUNK.least, Math.floor(Math.min(most, pace.chunk)))
   const chunks = Math.min(pace.caution.chunks * 2, CAUTION.most)
   return { ...whole, chunk, caution: { most: chunk, chunks, left: chunks } }
 }
+
+/** Bytes that could have gone while the connection is idle at the end of a chunk; undefined before there is a measure. */
+const idleBytes = ({ roundTrip, speed }: Pace): number | undefined =>
+  roundTrip === undefined || speed === undefined ? undefined : roundTrip * speed
 
 /** Breaks in a row that are no chance. */
 const ALWAYS = 4

@@ -147,6 +147,7 @@ export const makeOutbox = (
   const pending = new Map<string, { readonly cloud: Cloud; readonly webhook: Pending }>()
   /** Of progress only the latest comes up again, so no more is remembered. */
   let progress = new Set<string>()
+  let left: Array<readonly [id: string, { readonly cloud: Cloud; readonly webhook: Pending }]> = []
   const deliveries = makeRecord<Delivery>(recorded)
   const changed = Effect.unsafeMakeLatch()
 
@@ -218,7 +219,10 @@ export const makeOutbox = (
         }
       }
       for (const [id, webhook] of webhooks) pending.set(id, webhook)
+      left = [...pending]
     },
+    /** What an earlier emulator has left, for the first who asks: what is given up here is nobody's to go on with. */
+    inherit: () => left.splice(0),
     /** What is to be remembered of what was told: nothing of what is gone. */
     *remembered(): Generator<readonly [cloud: Cloud, key: string]> {
       if (!told.has(TELLING)) return
@@ -380,7 +384,7 @@ export const deliver = (
 
     const source = current()
     source.outbox.skip(yield* serverTime(source), interval)
-    for (const [id, { cloud, webhook }] of source.outbox.pending) {
+    for (const [id, { cloud, webhook }] of source.outbox.inherit()) {
       yield* Effect.forkScoped(post(source, cloud, id, webhook, true))
     }
     yield* Effect.forkScoped(Effect.forever(step))

@@ -29,9 +29,10 @@ const { metafile } = await build({
   absWorkingDir: root,
   outfile: file,
   bundle: true,
-  minify: true,
-  // Tags of errors and names of services are text, but names of functions are seen in traces.
-  keepNames: true,
+  minifyWhitespace: true,
+  minifySyntax: true,
+  // Names of functions are seen in traces. To keep them besides shorter ones would cost something for each function made.
+  minifyIdentifiers: false,
   platform: "node",
   target: "node20",
   format: "esm",

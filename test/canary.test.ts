@@ -103,10 +103,7 @@ const others = (origin: string): Record<string, Effect.Effect<unknown, unknown, 
     "Encodings.awaitVideo": Encodings.awaitVideo("v", looks),
     // Failures that may pass are gone past for as long as its schedule goes on.
     "Encodings.watchVideo": Stream.runDrain(
-      Stream.take(
-        Encodings.watchVideo("v", { schedule: Schedule.spaced("1 millis").pipe(Schedule.upTo("1 second")) }),
-        1
-      )
+      Stream.take(Encodings.watchVideo("v", { schedule: looks.schedule }), 1)
     )
   }
 }
@@ -305,10 +302,10 @@ describe("in memory", () => {
     batch(what, ({ canary, run }) =>
       Effect.gen(function*() {
         for (const [name, auth] of Object.entries(credentials)) {
-          yield* run(auth, fault, auth === keys ? mapped : once)
+          yield* run(auth, fault, once)
           clean(canary, `${what}, with ${name}`)
         }
-        assert.isAbove(canary.counts()["exit"]!, mapped.length)
+        assert.isAbove(canary.counts()["exit"]!, once.length)
       }))
   }
 

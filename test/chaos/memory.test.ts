@@ -484,7 +484,7 @@ describe("chaos in memory", () => {
       { concurrency: 16 }
     ))
 
-  suite("small files", small, 500, 16)
-  suite("the end of a file", ending, 150, 16)
+  suite("small files", small, 300, 16)
+  suite("the end of a file", ending, 100, 16)
   suite("large files", large, 12, 2)
 })

@@ -11,6 +11,17 @@
  * effects once: an upload's state is kept until its video is known, and `deliver` is given a key that is the same each
  * time.
  *
+ * What one database carries, by `npm run bench -- ingest` (two cores, files of nothing, the settings of the example):
+ *
+ * - An ingestion is some 40 statements on PostgreSQL and 60 on SQLite, however many there were before and wait beside it,
+ *   and one that waits costs none: an idle process asks 2 to 4 times a second, with 10,000 pending as with none.
+ * - So it is the statements a second that a database serves, by 40: with 2,000 of them 50 files a second, 180,000 an
+ *   hour. Panda, and the line to it, are the limit long before; SQLite has one process, and writes one thing at a time.
+ * - What is pending is in the memory of the process that has its shard, 270 KB each. Beyond some thousands a process the
+ *   rest should wait where it comes from: a folder that is watched, a queue of one's own.
+ * - A database is split by what does not know of each other: by customer or cloud, each with its deployment. More shards
+ *   only spread the work of one over more processes.
+ *
  * @since 0.2.0
  */
 import { WorkflowEngine } from "@effect/workflow/WorkflowEngine"

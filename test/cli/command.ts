@@ -43,10 +43,8 @@ export interface Options {
   readonly cwd?: string
   /** In place of the bundle: a program and its first arguments. */
   readonly program?: ReadonlyArray<string>
-  /** Once what was written matches, this signal is sent. */
-  readonly signal?: readonly [pattern: RegExp, signal: NodeJS.Signals]
-  /** How often it is sent, at once; once by default. */
-  readonly signals?: number
+  /** Once what was written matches, these signals are sent, one right after the other. */
+  readonly signal?: readonly [pattern: RegExp, ...signals: ReadonlyArray<NodeJS.Signals>]
   /** Once so much was written to standard output, its reader goes. */
   readonly closeAfter?: number
 }
@@ -68,7 +66,8 @@ export const run = (args: ReadonlyArray<string>, options: Options = {}): Effect.
     const look = () => {
       if (options.signal?.[0].test(out + err) === true && !sent) {
         sent = true
-        for (let i = 0; i < (options.signals ?? 1); i++) setImmediate(() => child.kill(options.signal![1]))
+        const [, ...signals] = options.signal
+        for (const signal of signals) child.kill(signal)
       }
     }
     child.stdout.on("data", (text) => {

@@ -16,6 +16,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { build, bundle } from "./esbuild.js"
+import { freePort } from "./freePort.js"
 import * as HttpProxy from "./httpProxy.js"
 import { patience } from "./patience.js"
 import * as Postgres from "./postgres.js"
@@ -92,13 +93,6 @@ const command = (
       })
     )
   })
-
-const freePort = Effect.async<number>((resume) => {
-  const server = createServer().listen(0, "127.0.0.1", () => {
-    const address = server.address()
-    server.close(() => resume(Effect.succeed(typeof address === "object" && address !== null ? address.port : 0)))
-  })
-})
 
 const text = <E, R>(stream: Stream.Stream<Uint8Array, E, R>) => Stream.mkString(Stream.decodeText(stream))
 

@@ -3,9 +3,9 @@ import { Effect } from "effect"
 import type { Scope } from "effect/Scope"
 import { type ChildProcess, execFileSync, spawn } from "node:child_process"
 import { accessSync, chownSync, constants, mkdtempSync, readdirSync, rmSync } from "node:fs"
-import { createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { delimiter, join } from "node:path"
+import { freePort } from "./freePort.js"
 
 /** A server on a loopback port, which lets everyone in as `postgres`. */
 export interface Postgres {
@@ -77,14 +77,6 @@ const command = (name: string, args: ReadonlyArray<string>, as: ReturnType<typeo
   return [setpriv, ...who, "--pdeathsig", "INT", ...own]
 }
 
-const freePort = Effect.async<number>((resume) => {
-  const server = createServer()
-  server.listen(0, "127.0.0.1", () => {
-    const address = server.address()
-    server.close(() => resume(Effect.succeed(typeof address === "object" && address !== null ? address.port : 0)))
-  })
-})
-
 const run = ([file, ...args]: ReadonlyArray<string>) => execFileSync(file!, args, { stdio: "pipe", cwd: tmpdir() })
 
 /** Started, and stopped as soon as the scope closes. */
@@ -102,7 +94,7 @@ export const make: Effect.Effect<Postgres, never, Scope> = Effect.gen(function*(
   run(command("initdb", ["-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync"], as))
 
   let server: ChildProcess | undefined
-  /** Fails if it does not come up: another may have taken the port in the meantime. */
+  /** Fails if it does not come up. */
   const up = (port: number) =>
     Effect.async<number, string>((resume) => {
       const [file, ...args] = command(
@@ -132,7 +124,7 @@ export const make: Effect.Effect<Postgres, never, Scope> = Effect.gen(function*(
   })
   yield* Effect.addFinalizer(() => stop)
 
-  const port = yield* Effect.flatMap(freePort, up).pipe(Effect.retry({ times: 4 }), Effect.orDie)
+  const port = yield* Effect.orDie(Effect.flatMap(freePort, up))
   let databases = 0
   return {
     port,

@@ -5,25 +5,18 @@ import * as PandaEmulator from "effect-panda/PandaEmulator"
 import { Fault } from "effect-panda/PandaEmulator"
 import { execFileSync } from "node:child_process"
 import { chmodSync, readFileSync, statSync, writeFileSync } from "node:fs"
-import { createServer } from "node:http"
 import { join } from "node:path"
 import manifest from "../../package.json" with { type: "json" }
 import { read } from "../../src/cli/commandLine.js"
 import { root } from "../../src/cli/commands.js"
 import { codeOf } from "../../src/cli/exit.js"
+import { freePort } from "../freePort.js"
 import * as HttpProxy from "../httpProxy.js"
 import { bundled, emulator, lines, objects, person, run, temporary } from "./command.js"
 
 const nobody = Object.fromEntries(
   ["PANDA_ACCESS_KEY", "PANDA_SECRET_KEY", "PANDA_CLOUD_ID", "PANDA_HOST", "PANDA_PORT"].map((name) => [name, ""])
 )
-
-const freePort = Effect.async<number>((resume) => {
-  const server = createServer().listen(0, "127.0.0.1", () => {
-    const address = server.address()
-    server.close(() => resume(Effect.succeed(typeof address === "object" && address !== null ? address.port : 0)))
-  })
-})
 
 const refused: ReadonlyArray<readonly [args: ReadonlyArray<string>, message: RegExp]> = [
   [["upload", "--bogus", "a.mp4"], /^--bogus is not a flag of upload$/],

@@ -5,8 +5,8 @@ import { UploadStore } from "effect-panda"
 import * as Ingest from "effect-panda/Ingest"
 import * as PandaEmulator from "effect-panda/PandaEmulator"
 import { server } from "../databases.js"
+import { freePort } from "../freePort.js"
 import * as Postgres from "../postgres.js"
-import { freePort } from "./crash/world.js"
 import { distributed } from "./engines.js"
 
 const soon = Schedule.spaced("50 millis")

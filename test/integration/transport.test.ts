@@ -20,6 +20,7 @@ import { createServer as createHttpServer } from "node:http"
 import { createServer, type Socket } from "node:net"
 import { inspect } from "node:util"
 import { oneLineWithAdvice } from "../client/advice.js"
+import { freePort } from "../freePort.js"
 import { patience } from "../patience.js"
 
 const CANARY = "canary-secret"
@@ -77,9 +78,6 @@ const listen = (answer: (socket: Socket) => void) =>
     ),
     ({ close }) => Effect.sync(close)
   )
-
-/** A port that nothing listens to. */
-const freePort = Effect.scoped(Effect.map(listen(() => {}), ({ port }) => port))
 
 const head = (...lines: ReadonlyArray<string>) => `HTTP/1.1 200 OK\r\n${lines.join("\r\n")}\r\n\r\n`
 

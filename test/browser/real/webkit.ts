@@ -7,10 +7,10 @@
 import { Effect, Schedule, type Scope } from "effect"
 import { spawn, type StdioOptions } from "node:child_process"
 import { mkdtempSync, rmSync } from "node:fs"
-import { createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
+import { freePort } from "../../freePort.js"
 import { believeOffline, type Browser, type Tab } from "./tab.js"
 
 /** What the standard calls the id of an element by. */
@@ -18,15 +18,6 @@ const ELEMENT = "element-6066-11e4-a52e-4f735466cecf"
 
 /** Keys, as the standard has them. */
 const KEYS = { Tab: "\uE004", Enter: "\uE007", " ": " " }
-
-const freePort = Effect.async<number>((resume) => {
-  const server = createServer()
-  server.listen(0, "127.0.0.1", () => {
-    const address = server.address()
-    const port = typeof address === "object" && address !== null ? address.port : 0
-    server.close(() => resume(Effect.succeed(port)))
-  })
-})
 
 /** Ended with the scope. */
 const started = (program: string, args: ReadonlyArray<string>, env: object, stdio: StdioOptions) =>

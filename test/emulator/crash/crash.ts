@@ -3,11 +3,12 @@ import { Effect, type Scope } from "effect"
 import { type ChildProcess, spawn } from "node:child_process"
 import { createHash, createHmac } from "node:crypto"
 import { readFileSync } from "node:fs"
-import { createServer as createHttpServer, request } from "node:http"
-import { createServer } from "node:net"
+import { createServer, request } from "node:http"
 import { bundled, temporary } from "../../cli/command.js"
 import { random } from "../../chaos/random.js"
+import { freePort } from "../../freePort.js"
 import { sample } from "../../media.js"
+import { patience } from "../../patience.js"
 
 type Json = Readonly<Record<string, unknown>>
 
@@ -39,16 +40,6 @@ export interface Outcome {
 export const holds = (outcome: Outcome): boolean =>
   outcome.bytesLost === 0 && outcome.wrongHashes === 0 && outcome.lost === 0 && outcome.failed === 0 &&
   outcome.filesMissing === 0 && outcome.webhooksLost === 0
-
-/** Below those that systems give to whoever asks: while the emulator is down, nobody else is to get it. */
-const freePort = Effect.async<number, Error>((resume) => {
-  const server = createServer()
-    .on("error", (error) => resume(Effect.fail(error)))
-    .listen(20_000 + Math.floor(Math.random() * 12_000), "127.0.0.1", () => {
-      const { port } = server.address() as { readonly port: number }
-      server.close(() => resume(Effect.succeed(port)))
-    })
-}).pipe(Effect.retry({ times: 20 }), Effect.orDie)
 
 /** Until it says that it listens. */
 const start = (port: number, ...args: ReadonlyArray<string>) =>
@@ -129,7 +120,7 @@ const receiver = Effect.acquireRelease(
     (resume) => {
       const told = new Map<string, number>()
       const state = { url: "", up: false, told, close: () => void server.close() }
-      const server = createHttpServer((request, response) => {
+      const server = createServer((request, response) => {
         let text = ""
         request.on("data", (part: Buffer) => text += part)
         request.on("end", () => {
@@ -286,7 +277,7 @@ export const crash = (
     const arrived = Effect.sync(() => events.every((event) => hook.told.has(event)))
     yield* Effect.ignore(Effect.timeout(
       Effect.repeat(Effect.delay(arrived, "20 millis"), { until: (all) => all }),
-      "20 seconds"
+      patience
     ))
 
     for (const event of events) if (!hook.told.has(event)) log(`lost: webhook ${event}`)

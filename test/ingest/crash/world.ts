@@ -14,6 +14,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import * as Esbuild from "../../esbuild.js"
+import { freePort } from "../../freePort.js"
 import * as Postgres from "../../postgres.js"
 import type { Task } from "./child.js"
 
@@ -29,13 +30,6 @@ export interface Options {
   readonly chunkTime: Duration.DurationInput
   readonly log: (line: string) => void
 }
-
-export const freePort = Effect.async<number>((resume) => {
-  const server = createServer().listen(0, "127.0.0.1", () => {
-    const address = server.address()
-    server.close(() => resume(Effect.succeed(typeof address === "object" && address !== null ? address.port : 0)))
-  })
-})
 
 /** The emulator on a port, which can be taken from the network and given back. */
 export const emulated = (options: {

@@ -2,8 +2,9 @@
 import * as HttpServer from "@effect/platform/HttpServer"
 import * as NodeContext from "@effect/platform-node/NodeContext"
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
-import { Effect, Layer, Redacted } from "effect"
+import { Effect, FiberId, Layer, Redacted } from "effect"
 import * as PandaEmulator from "effect-panda/PandaEmulator"
+import { Fault } from "effect-panda/PandaEmulator"
 import { execFileSync, spawn } from "node:child_process"
 import { createHash } from "node:crypto"
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, utimesSync, writeFileSync } from "node:fs"
@@ -43,8 +44,10 @@ export interface Options {
   readonly cwd?: string
   /** In place of the bundle: a program and its first arguments. */
   readonly program?: ReadonlyArray<string>
-  /** Once what was written matches, these signals are sent, one right after the other. */
-  readonly signal?: readonly [pattern: RegExp, ...signals: ReadonlyArray<NodeJS.Signals>]
+  /** Once what was written matches, or this is through, these signals are sent, one right after the other. */
+  readonly signal?: readonly [when: RegExp | Effect.Effect<unknown>, ...signals: ReadonlyArray<NodeJS.Signals>]
+  /** Once what was written matches, this is done. */
+  readonly said?: readonly [pattern: RegExp, then: Effect.Effect<unknown>]
   /** Once so much was written to standard output, its reader goes. */
   readonly closeAfter?: number
 }
@@ -62,12 +65,15 @@ export const run = (args: ReadonlyArray<string>, options: Options = {}): Effect.
     const [program, ...first] = options.program ?? [process.execPath, bundled()]
     const child = spawn(program!, [...first, ...args], { cwd: options.cwd, env: clean(options.env) })
     let [out, err] = ["", ""]
-    let sent = false
+    const [when, ...signals] = options.signal ?? []
+    const send = Effect.sync(() => {
+      for (const signal of signals.splice(0)) child.kill(signal)
+    })
+    const waiting = Effect.isEffect(when) ? Effect.runFork(Effect.zipRight(when, send)) : undefined
+    const heard = [options.said, when instanceof RegExp ? [when, send] as const : undefined]
     const look = () => {
-      if (options.signal?.[0].test(out + err) === true && !sent) {
-        sent = true
-        const [, ...signals] = options.signal
-        for (const signal of signals) child.kill(signal)
+      for (const [pattern, then] of heard.filter((each) => each !== undefined)) {
+        if (pattern.test(out + err)) Effect.runFork(then)
       }
     }
     child.stdout.on("data", (text) => {
@@ -82,7 +88,10 @@ export const run = (args: ReadonlyArray<string>, options: Options = {}): Effect.
     // A command that has no use for its input may be gone before it has it.
     child.stdin.on("error", () => {})
     child.stdin.end(options.input ?? "")
-    child.on("close", (code, signal) => resume(Effect.succeed({ code, signal, out, err })))
+    child.on("close", (code, signal) => {
+      waiting?.unsafeInterruptAsFork(FiberId.none)
+      resume(Effect.succeed({ code, signal, out, err }))
+    })
     return Effect.sync(() => child.kill("SIGKILL"))
   }).pipe(
     Effect.timeoutFail({ duration: "100 seconds", onTimeout: () => new Error("the command did not end") }),
@@ -107,6 +116,19 @@ export const emulator = (options?: PandaEmulator.Options) =>
   PandaEmulator.layerServer(options).pipe(
     Layer.provideMerge(port),
     Layer.provideMerge(NodeContext.layer)
+  )
+
+/** After so many chunks Panda is silent on the next one, or on so many; gives when it has them all. */
+export const silent = (skip: number, times = 1) =>
+  Effect.map(
+    Effect.tap(
+      PandaEmulator.PandaEmulator,
+      (panda) => panda.inject({ route: "chunk", fault: Fault.stall, skip, times })
+    ),
+    ({ requests }) =>
+      Effect.repeat(Effect.delay(requests, "10 millis"), {
+        until: (seen) => seen.filter(({ fault }) => fault === "Stall").length === times
+      })
   )
 
 /** A person with an account at the emulator, and with folders of their own. */

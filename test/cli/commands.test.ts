@@ -2,7 +2,6 @@ import * as NodeContext from "@effect/platform-node/NodeContext"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import * as PandaEmulator from "effect-panda/PandaEmulator"
-import { Fault } from "effect-panda/PandaEmulator"
 import { execFileSync } from "node:child_process"
 import { chmodSync, readFileSync, statSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
@@ -12,7 +11,7 @@ import { root } from "../../src/cli/commands.js"
 import { codeOf } from "../../src/cli/exit.js"
 import { freePort } from "../freePort.js"
 import * as HttpProxy from "../httpProxy.js"
-import { bundled, emulator, lines, objects, person, run, temporary } from "./command.js"
+import { bundled, emulator, lines, objects, person, run, silent, temporary } from "./command.js"
 
 const nobody = Object.fromEntries(
   ["PANDA_ACCESS_KEY", "PANDA_SECRET_KEY", "PANDA_CLOUD_ID", "PANDA_HOST", "PANDA_PORT"].map((name) => [name, ""])
@@ -276,8 +275,7 @@ describe("command line", { timeout: 120_000 }, () => {
       const panda = yield* PandaEmulator.PandaEmulator
       const { file, run } = yield* person
       file("movie.mp4", 2_000_000)
-      yield* panda.inject({ route: "chunk", fault: Fault.delay("100 millis"), times: Infinity })
-      yield* run(["upload", "movie.mp4", "--chunk-size", "100K"], { signal: [/[2-6]\d %/, "SIGINT"] })
+      yield* run(["upload", "movie.mp4", "--chunk-size", "100K"], { signal: [yield* silent(10), "SIGINT"] })
       const listed = yield* run(["uploads", "list"])
       assert.match(listed.out, /^\w{10} {2}\S+ KiB of 1\.9 MiB .* movie\.mp4$/m)
       assert.strictEqual((yield* run(["uploads", "abort", "other.mp4", "--yes"])).code, 2)

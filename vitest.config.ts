@@ -1,4 +1,18 @@
 import { defineConfig } from "vitest/config"
+import { BaseSequencer, type TestSpecification } from "vitest/node"
+
+/**
+ * By size, or by how long they took where that is known; but first those that start processes, which are short and take
+ * long. As the last one such a file would leave the other worker without work.
+ */
+class LongestFirst extends BaseSequencer {
+  override async sort(files: Array<TestSpecification>) {
+    const sorted = await super.sort(files)
+    const isLong = ({ moduleId }: TestSpecification) =>
+      /\/test\/(chaos|cli|ingest|integration|Encoder)\b/.test(moduleId)
+    return [...sorted.filter(isLong), ...sorted.filter((file) => !isLong(file))]
+  }
+}
 
 const src = (path: string) => new URL(`./src/${path}`, import.meta.url).pathname
 
@@ -22,6 +36,7 @@ export default defineConfig({
     maxWorkers: 2,
     // Tests share no state of a module, and loading Effect for each file took a third of the time.
     isolate: false,
+    sequence: { sequencer: LongestFirst },
     coverage: {
       provider: "istanbul",
       include: ["src/**/*.ts"],

@@ -469,10 +469,20 @@ describe("what a profile says", () => {
         [{ extname: "/../../x" }, "extname must be a dot and letters or digits, such as .mp4"],
         [{ watermark_left: "0;movie=/etc/passwd" }, "watermark_left must be a number from -4096 to 4096"]
       ]
-      for (const [profile, message] of cases) {
-        const error = yield* refused({ preset_name: "h264", ...profile }, { watermark: sample })
-        assert.strictEqual(error.message, `CommandInvalid: ${message}`)
-      }
+      // All of one file, of which ffprobe says always the same.
+      const said = `${yield* folder}/said`
+      const ffprobe = `${said}.sh`
+      const script = [
+        `case "$*" in *-version) exit;; esac`,
+        `[ -e ${said} ] || { ffprobe "$@" > ${said}.new && mv ${said}.new ${said}; }`,
+        `exec cat ${said}`
+      ]
+      writeFileSync(ffprobe, ["#!/bin/sh", ...script].join("\n"), { mode: 0o755 })
+      yield* Effect.forEach(cases, ([profile, message]) =>
+        Effect.map(
+          refused({ preset_name: "h264", ...profile }, { watermark: sample }),
+          (error) => assert.strictEqual(error.message, `CommandInvalid: ${message}`)
+        )).pipe(Effect.provideServiceEffect(Encoder.Encoder, Encoder.makeFfmpeg({ ffprobe })))
       assert.strictEqual(
         (yield* refused({ preset_name: "h264", clip_offset: "00:01:00" })).message,
         "EncodingError: clip_offset lies beyond the end"

@@ -41,7 +41,12 @@ export const folder = Effect.acquireRelease(
   (folder) => Effect.sync(() => rmSync(folder, { recursive: true, force: true }))
 )
 
-const layer = Layer.provideMerge(Encoder.layerFfmpeg(), NodeContext.layer)
+const made = Effect.runSync(Effect.cached(Effect.provide(Encoder.makeFfmpeg(), NodeContext.layer)))
+
+/** One for all tests, which looks once whether ffmpeg and ffprobe are there. */
+export const encoder = Layer.effect(Encoder.Encoder, made)
+
+const layer = Layer.merge(encoder, NodeContext.layer)
 
 type Env = Layer.Layer.Success<typeof layer>
 

@@ -19,7 +19,7 @@ import { random } from "./random.js"
 const KIB = 1024
 const CHUNK = 64 * KIB
 const FILES = 4
-const KILLS = 6
+const KILLS = 5
 
 const folder = Effect.acquireRelease(
   Effect.sync(() => mkdtempSync(join(tmpdir(), "effect-panda-kill-"))),
@@ -81,8 +81,10 @@ it.scopedLive(
       // A kill finds an upload under way.
       yield* panda.inject({ route: "chunk", fault: Fault.delay("30 millis"), times: Infinity })
 
+      // Nowhere as long as what is sent, so that what goes to a wrong place is noticed.
+      const noise = Uint8Array.from({ length: 100_003 }, () => next() * 256)
       const plans = Array.from({ length: FILES }, (_, number) => {
-        const bytes = Uint8Array.from({ length: 90 * CHUNK + Math.floor(next() * CHUNK) }, () => next() * 256)
+        const bytes = Buffer.alloc(90 * CHUNK + Math.floor(next() * CHUNK), noise.subarray(number))
         const file = join(home, `${number}.mp4`)
         writeFileSync(file, bytes)
         return {

@@ -28,7 +28,7 @@ import { createHash } from "node:crypto"
 import { existsSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs"
 import { createServer } from "node:http"
 import { connect } from "node:net"
-import { folder, installed, probeUrl, sample } from "../ffmpeg.js"
+import { encoder as ffmpeg, folder, installed, probeUrl, sample } from "../ffmpeg.js"
 
 /** What a test has. */
 type Env =
@@ -43,7 +43,7 @@ const within = <A, E>(
   at: string,
   body: Effect.Effect<A, E, Env>,
   options: PandaEmulator.FolderOptions = {},
-  encoder: Layer.Layer<Encoder.Encoder, Encoder.EncoderUnavailable, NodeContext.NodeContext> = Encoder.layerFfmpeg(),
+  encoder: Layer.Layer<Encoder.Encoder, Encoder.EncoderUnavailable, NodeContext.NodeContext> = ffmpeg,
   files: Layer.Layer<NodeContext.NodeContext | FileSystem.FileSystem> = NodeContext.layer
 ) => {
   const credentials = Layer.unwrapEffect(Effect.gen(function*() {

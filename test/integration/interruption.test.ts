@@ -12,6 +12,7 @@ import { join } from "node:path"
 import type { Task } from "../chaos/child.js"
 import { bundle } from "../chaos/childProcess.js"
 import { operations } from "../client/operations.js"
+import { third } from "../fuzz/seed.js"
 import { lateness, patience } from "../patience.js"
 import { clientAt, opened, until, ways } from "./client.js"
 import * as RawServer from "./rawServer.js"
@@ -139,13 +140,16 @@ const silences: ReadonlyArray<Stop> = [
   }
 ]
 
-describe.each(ways.filter(({ body }) => body === "bytes"))("each operation, $name", ({ http, name }) => {
+const layers = ways.filter(({ body }) => body === "bytes")
+
+describe.each(layers)("each operation, $name", (way) => {
+  const { http, name } = way
   it.scopedLive.each(silences)("$what", (stop) =>
     Effect.gen(function*() {
       const { interrupt, server } = yield* stopping
       const client = yield* Layer.build(clientAt(server.port, http))
       const samples = Effect.forEach(
-        operations,
+        third(operations, layers.indexOf(way) + silences.indexOf(stop)),
         ({ run }) => Effect.map(Effect.provide(interrupt(run, stop), client), ({ millis }) => millis)
       )
       const count = yield* inTime(`${name}, ${stop.what}`, samples)
@@ -278,7 +282,8 @@ describe.each(ways)("an upload, $name", ({ body, http, name }) => {
     }).pipe(Effect.provide(NodeFileSystem.layer)))
 })
 
-describe.concurrent.each(ways)("a process, $name", ({ body, layer }) => {
+describe.concurrent.each(ways)("a process, $name", (way) => {
+  const { body, layer } = way
   const waiting: Stop = {
     what: "waiting to ask again",
     at: ({ request, response, seen: { kind } }, ready) => {
@@ -291,60 +296,63 @@ describe.concurrent.each(ways)("a process, $name", ({ body, layer }) => {
   }
   const stops = [...phases.filter(({ file }) => file === "small"), waiting]
 
-  it.scopedLive.each(stops)("that is interrupted while $what ends by itself", (stop) =>
-    Effect.gen(function*() {
-      const stopped = yield* Deferred.make<void>()
-      const listed = yield* Deferred.make<void>()
-      const limited = yield* Deferred.make<void>()
-      let lists = 0
-      const server = yield* RawServer.make({
-        countOnly: true,
-        instead: (exchange) => {
-          if (exchange.seen.kind !== "other") {
-            return stop.at(exchange, () => Deferred.unsafeDone(stopped, Effect.void)) !== false
+  it.scopedLive.each(third(stops, ways.indexOf(way)))(
+    "that is interrupted while $what ends by itself",
+    (stop) =>
+      Effect.gen(function*() {
+        const stopped = yield* Deferred.make<void>()
+        const listed = yield* Deferred.make<void>()
+        const limited = yield* Deferred.make<void>()
+        let lists = 0
+        const server = yield* RawServer.make({
+          countOnly: true,
+          instead: (exchange) => {
+            if (exchange.seen.kind !== "other") {
+              return stop.at(exchange, () => Deferred.unsafeDone(stopped, Effect.void)) !== false
+            }
+            // One list is not answered, the other is to be asked for again.
+            if (lists++ === 0) Deferred.unsafeDone(listed, Effect.void)
+            else {
+              exchange.response.writeHead(429, { "content-length": 0, "retry-after": "30" }).end(() =>
+                Deferred.unsafeDone(limited, Effect.void)
+              )
+            }
+            return true
           }
-          // One list is not answered, the other is to be asked for again.
-          if (lists++ === 0) Deferred.unsafeDone(listed, Effect.void)
-          else {
-            exchange.response.writeHead(429, { "content-length": 0, "retry-after": "30" }).end(() =>
-              Deferred.unsafeDone(limited, Effect.void)
-            )
-          }
-          return true
+        })
+        const task: Task = {
+          port: server.port,
+          file: join(folder, "small"),
+          chunkSize: CHUNK,
+          http: layer,
+          body,
+          interruptible: true
         }
+        const running = yield* Effect.acquireRelease(
+          Effect.sync(() => spawn(process.execPath, child(task), { stdio: ["ignore", "pipe", "inherit"] })),
+          (running) => Effect.sync(() => running.kill("SIGKILL"))
+        )
+        let out = ""
+        running.stdout.on("data", (text) => {
+          out += text
+        })
+        const ended = Effect.async<number | NodeJS.Signals | null>((resume) => {
+          // Not "exit": where two processes end at once, that may come before what this one has written.
+          running.once("close", (code, signal) => resume(Effect.succeed(code ?? signal)))
+        })
+        const ending = yield* Effect.fork(ended)
+        yield* Effect.raceFirst(
+          Effect.all([stopped, listed, limited].map((all) => Deferred.await(all))),
+          Effect.flatMap(Fiber.join(ending), (code) => Effect.fail(`it has ended by itself: ${code}`))
+        )
+        // Time to hear of the answers there were.
+        yield* Effect.sleep("100 millis")
+        const requests = server.seen.length
+        running.kill("SIGUSR2")
+        // What it left running would keep it for as long as it waits: 30 seconds, whatever it is.
+        const code = yield* Effect.timeout(Fiber.join(ending), patience)
+        assert.deepStrictEqual([code, out], [0, "interrupted\n"])
+        assert.lengthOf(server.seen, requests)
       })
-      const task: Task = {
-        port: server.port,
-        file: join(folder, "small"),
-        chunkSize: CHUNK,
-        http: layer,
-        body,
-        interruptible: true
-      }
-      const running = yield* Effect.acquireRelease(
-        Effect.sync(() => spawn(process.execPath, child(task), { stdio: ["ignore", "pipe", "inherit"] })),
-        (running) => Effect.sync(() => running.kill("SIGKILL"))
-      )
-      let out = ""
-      running.stdout.on("data", (text) => {
-        out += text
-      })
-      const ended = Effect.async<number | NodeJS.Signals | null>((resume) => {
-        // Not "exit": where two processes end at once, that may come before what this one has written.
-        running.once("close", (code, signal) => resume(Effect.succeed(code ?? signal)))
-      })
-      const ending = yield* Effect.fork(ended)
-      yield* Effect.raceFirst(
-        Effect.all([stopped, listed, limited].map((all) => Deferred.await(all))),
-        Effect.flatMap(Fiber.join(ending), (code) => Effect.fail(`it has ended by itself: ${code}`))
-      )
-      // Time to hear of the answers there were.
-      yield* Effect.sleep("100 millis")
-      const requests = server.seen.length
-      running.kill("SIGUSR2")
-      // What it left running would keep it for as long as it waits: 30 seconds, whatever it is.
-      const code = yield* Effect.timeout(Fiber.join(ending), patience)
-      assert.deepStrictEqual([code, out], [0, "interrupted\n"])
-      assert.lengthOf(server.seen, requests)
-    }))
+  )
 })

@@ -170,7 +170,7 @@ export const crash = (
 
     const profile = (params: Record<string, string>) => call(port, "POST", "/profiles.json", params)
     yield* profile({ preset_name: "h264", name: "small", width: "64", height: "64", frame_count: "1" })
-    yield* profile({ preset_name: "h264.hi", name: "slow", frame_count: "0", width: "1920", height: "1080" })
+    yield* profile({ preset_name: "h264.hi", name: "slow", frame_count: "0", width: "960", height: "540" })
     yield* call(port, "PUT", "/notifications.json", {
       url: hook.url,
       "events[video_created]": "true",

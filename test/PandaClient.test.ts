@@ -39,7 +39,7 @@ import * as UploadSession from "effect-panda/UploadSession"
 import * as Videos from "effect-panda/Videos"
 import { inspect } from "node:util"
 import { inject, inTime, panda, refused, seen, sent, test } from "./client/panda.js"
-import { whole } from "./fuzz/seed.js"
+import { thorough } from "./fuzz/seed.js"
 
 /** When each attempt arrived. */
 const times = Effect.map(seen, (requests) => requests.map(({ at }) => at))
@@ -957,7 +957,7 @@ describe("determinism", () => {
 
   // ROUNDS=1000 runs that many, one at a time, as they run in a user's tests; it takes minutes.
   const byHand = process.env["ROUNDS"]
-  const rounds = Number(byHand ?? (whole ? 100 : 40))
+  const rounds = Number(byHand ?? (thorough ? 100 : 40))
 
   it.live(
     `one TestClock.adjust drives retries and polls, ${rounds} times out of ${rounds}`,

@@ -152,7 +152,7 @@ it.scopedLive(
           assert.isDefined(session.videoId)
           assert.isAtMost(session.received, size + count * CHUNK)
           return count
-        }), { concurrency: 2 })
+        }), { concurrency: FILES })
 
       assert.isAtLeast(killed.reduce((sum, count) => sum + count, 0), 20)
       const creates = (yield* panda.requests).filter(({ route }) => route === "create")

@@ -77,7 +77,8 @@ export const open = (args: ReadonlyArray<string>, { columns, cwd, env, rows = 24
       until: (pattern) =>
         screen.pipe(
           Effect.filterOrFail((text) => pattern.test(text), (text) => new Error(`no ${pattern} in\n${text}`)),
-          Effect.retry(Schedule.intersect(Schedule.spaced("50 millis"), Schedule.recurs(100))),
+          // A loaded machine takes seconds to start a command.
+          Effect.retry(Schedule.intersect(Schedule.spaced("50 millis"), Schedule.recurs(1000))),
           Effect.orDie
         ),
       press: (...keys) => Effect.asVoid(tmux("send-keys", ...keys)),

@@ -14,11 +14,11 @@ const given = process.env["FUZZ_SEED"]
 export const times = Number(process.env["FUZZ_TIMES"] ?? 1)
 
 /** Whether this is the run that takes its time: `npm run test:fuzz`. */
-export const whole = given !== undefined
+export const thorough = given !== undefined
 
 /** Every third of a table, from one on that differs from turn to turn: three turns have had all. */
 export const third = <A>(table: ReadonlyArray<A>, turn: number): ReadonlyArray<A> =>
-  whole ? table : table.filter((_, at) => at % 3 === turn % 3)
+  thorough ? table : table.filter((_, at) => at % 3 === turn % 3)
 
 let test = ""
 

@@ -23,7 +23,7 @@ export const property = <A>(
         // A turn of the event loop before each: the runner takes a worker that it does not hear of for lost.
         FastCheck.asyncProperty(arbitrary, (value) => Effect.runPromise(check(value)))
           .beforeEach(() => turn()),
-        { numRuns: cases * times }
+        { numRuns: Math.ceil(cases * times) }
       )
     ))
 

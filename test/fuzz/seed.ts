@@ -11,10 +11,11 @@ export const kept = read(folder)
 
 const given = process.env["FUZZ_SEED"]
 
-export const times = Number(process.env["FUZZ_TIMES"] ?? 1)
-
 /** Whether this is the run that takes its time: `npm run test:fuzz`. */
 export const thorough = given !== undefined
+
+/** A run of all tests tries the same each time: of that a third is enough. */
+export const times = Number(process.env["FUZZ_TIMES"] ?? (thorough ? 1 : 1 / 3))
 
 /** Every third of a table, from one on that differs from turn to turn: three turns have had all. */
 export const third = <A>(table: ReadonlyArray<A>, turn: number): ReadonlyArray<A> =>

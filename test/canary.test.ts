@@ -442,7 +442,7 @@ describe.each(Object.keys(layers))("over sockets, with %s", (layer) => {
         // To abort, a 200 is enough.
         assert.deepStrictEqual(unharmed.filter((what) => what !== "UploadSession.abort"), [], what)
       }
-      const exits = yield* run("a timeout", operations, silent, "100 millis")
+      const exits = yield* run("a timeout", once, silent, "100 millis")
       assert.isEmpty(exits.filter(Exit.isSuccess))
 
       behave(silent)
@@ -550,7 +550,10 @@ describe.each(Object.keys(uploads))("uploads %s", (way) => {
     Effect.gen(function*() {
       const panda = yield* PandaEmulator.PandaEmulator
       const ends: Array<string> = []
-      for (const [what, rules] of Object.entries(mishaps)) {
+      const all = Object.entries(mishaps)
+      // In memory all, and with each layer a third.
+      const befalling = way === "in memory" ? all : third(all, Object.keys(uploads).indexOf(way))
+      for (const [what, rules] of befalling) {
         for (const rule of rules) yield* panda.inject({ route: "chunk", ...rule })
         const states: Array<UploadState.UploadState> = []
         const onState = (state: UploadState.UploadState) =>
@@ -570,14 +573,17 @@ describe.each(Object.keys(uploads))("uploads %s", (way) => {
         clean(canary, what)
         yield* panda.reset
       }
-      assert.includeMembers(ends, [
-        "Success",
-        "PandaUploadRejected",
-        "PandaSessionExpired",
-        "PandaUploadProtocolError",
-        "PandaUploadStalled",
-        "PandaRejected"
-      ])
+      assert.includeMembers(
+        ends,
+        befalling.length < all.length ? ["Success"] : [
+          "Success",
+          "PandaUploadRejected",
+          "PandaSessionExpired",
+          "PandaUploadProtocolError",
+          "PandaUploadStalled",
+          "PandaRejected"
+        ]
+      )
     }))
 
   test("abort, which fails first", (canary, options) =>

@@ -3,7 +3,7 @@ import { Effect } from "effect"
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { installed, probe } from "../ffmpeg.js"
-import { lines, type Options, root, run, sha256, temporary } from "./command.js"
+import { bundled, lines, type Options, root, run, sha256, temporary } from "./command.js"
 
 /** The first thing a newcomer runs. */
 const movie = join(root, "test/fixtures/panda.mp4")
@@ -18,7 +18,15 @@ const newcomer = Effect.map(temporary, (home) => ({
       env: { HOME: home, npm_config_update_notifier: "false", ...options.env }
     }),
   bundle: (args: ReadonlyArray<string>, options: Options = {}) =>
-    run(["demo", ...args], { cwd: home, ...options, env: { HOME: home, ...options.env } })
+    run(["demo", ...args], { cwd: home, ...options, env: { HOME: home, ...options.env } }),
+  /** Ctrl-C after a failure, from which it would go on in a moment. */
+  interrupted: (args: ReadonlyArray<string>, failure: string) =>
+    run(["demo", ...args], {
+      cwd: home,
+      program: [process.execPath, "--import", join(import.meta.dirname, "held.mjs"), bundled()],
+      env: { HOME: home, HELD: failure },
+      signal: [new RegExp(failure), "SIGINT"]
+    })
 }))
 
 describe("npm start", { timeout: 120_000 }, () => {
@@ -46,11 +54,11 @@ describe("npm start", { timeout: 120_000 }, () => {
 
   it.scopedLive("goes on after Ctrl-C at the byte that the server has, by the command that it printed", () =>
     Effect.gen(function*() {
-      const { bundle, home } = yield* newcomer
+      const { bundle, home, interrupted } = yield* newcomer
       const file = join(home, "my own.mp4")
       writeFileSync(file, Buffer.alloc(2_000_000, "panda"))
       const words = [file, "--no-wait"]
-      const first = yield* bundle(words, { signal: [/Failure 2/, "SIGINT"] })
+      const first = yield* interrupted(words, "Failure 2")
       assert.strictEqual(first.code, 130, first.err)
       const [, stopped, command] = /Interrupted at byte (\d+) of 2000000\. To go on: (.*)/.exec(first.err) ?? []
       assert.strictEqual(command, `effect-panda demo '${file}' --no-wait`)
@@ -131,10 +139,10 @@ describe("npm start", { timeout: 120_000 }, () => {
 
   it.scopedLive("says which file a state is in that cannot be read", () =>
     Effect.gen(function*() {
-      const { bundle, home } = yield* newcomer
+      const { bundle, home, interrupted } = yield* newcomer
       const file = join(home, "own.mp4")
       writeFileSync(file, Buffer.alloc(2_000_000, "panda"))
-      yield* bundle([file], { signal: [/Failure 2/, "SIGINT"] })
+      yield* interrupted([file], "Failure 2")
       const folder = join(home, ".local/state/effect-panda/demo/uploads")
       const [state] = readdirSync(folder).filter((name) => name.endsWith(".json"))
       writeFileSync(join(folder, state!), readFileSync(join(folder, state!), "utf8").slice(0, 40))

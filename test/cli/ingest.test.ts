@@ -16,11 +16,11 @@ const alone = Effect.map(temporary, (folder) => {
 })
 
 const videos = (count: number) =>
-  Effect.flatMap(PandaEmulator.PandaEmulator, (panda) =>
-    panda.videos.pipe(
-      Effect.filterOrFail(({ length }) => length === count),
-      Effect.retry(Schedule.intersect(Schedule.spaced("100 millis"), Schedule.recurs(300)))
-    ))
+  Effect.flatMap(
+    PandaEmulator.PandaEmulator,
+    (panda) =>
+      Effect.repeat(panda.videos, { schedule: Schedule.spaced("50 millis"), until: ({ length }) => length === count })
+  )
 
 describe("ingest", { timeout: 120_000 }, () => {
   it.scopedLive("ingests what is in the folder, and the next time only what has changed", () =>

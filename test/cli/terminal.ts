@@ -3,6 +3,7 @@ import { Effect, Schedule } from "effect"
 import { execFile, execFileSync } from "node:child_process"
 import { join } from "node:path"
 import { promisify } from "node:util"
+import { patience } from "../patience.js"
 import { bundled, temporary } from "./command.js"
 
 const missing = "tests of the command line on a terminal need tmux: apt-get install tmux"
@@ -62,7 +63,7 @@ export const open = (args: ReadonlyArray<string>, { columns, cwd, env, rows = 24
         tmux("send-keys", "C-c").pipe(
           Effect.zipRight(Effect.retry(
             Effect.filterOrFail(tmux("capture-pane", "-p"), (text) => /^exit \d+$/m.test(text)),
-            Schedule.intersect(Schedule.spaced("50 millis"), Schedule.recurs(100))
+            Schedule.intersect(Schedule.spaced("50 millis"), Schedule.recurUpTo("20 seconds"))
           )),
           Effect.ignore,
           Effect.zipRight(tmux("kill-server")),
@@ -78,7 +79,7 @@ export const open = (args: ReadonlyArray<string>, { columns, cwd, env, rows = 24
         screen.pipe(
           Effect.filterOrFail((text) => pattern.test(text), (text) => new Error(`no ${pattern} in\n${text}`)),
           // A loaded machine takes seconds to start a command.
-          Effect.retry(Schedule.intersect(Schedule.spaced("50 millis"), Schedule.recurs(1000))),
+          Effect.retry(Schedule.intersect(Schedule.spaced("50 millis"), Schedule.recurUpTo(patience))),
           Effect.orDie
         ),
       press: (...keys) => Effect.asVoid(tmux("send-keys", ...keys)),

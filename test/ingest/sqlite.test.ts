@@ -84,7 +84,8 @@ describe("on SQLite", () => {
       const home = yield* folder
       const [source] = films(home, 1)
       const panda = yield* PandaEmulator.PandaEmulator
-      yield* panda.inject({ route: "chunk", fault: Fault.delay("200 millis"), times: Infinity })
+      // The second chunk is under way until the process ends.
+      yield* panda.inject({ route: "chunk", fault: Fault.stall, skip: 1 })
       const id = yield* Effect.gen(function*() {
         const id = yield* Ingest.submit({ source: source!, profiles: ["h264"] })
         yield* Effect.repeat(panda.sessions, {
@@ -106,7 +107,7 @@ describe("on SQLite", () => {
       const home = yield* folder
       const [source] = films(home, 1)
       const panda = yield* PandaEmulator.PandaEmulator
-      yield* panda.inject({ route: "chunk", fault: Fault.delay("300 millis"), times: 10 })
+      yield* panda.inject({ route: "chunk", fault: Fault.stall, skip: 1 })
       yield* Effect.gen(function*() {
         const run = yield* Effect.fork(Effect.exit(Ingest.run({ source: source! })))
         yield* Effect.repeat(panda.sessions, {

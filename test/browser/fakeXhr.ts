@@ -5,7 +5,7 @@ export interface Seen {
   readonly method: string
   readonly url: string
   readonly headers: Readonly<Record<string, string>>
-  readonly body: Blob | string | null
+  readonly body: Uint8Array<ArrayBuffer> | string | null
   readonly withCredentials: boolean
 }
 
@@ -64,14 +64,14 @@ export const xhrTo = (server: Server) =>
     }
 
     async #exchange(body: Blob | string | null): Promise<void> {
-      if (body instanceof Blob) {
-        // As browsers do with what they cannot read: they tell of a broken connection.
-        const bytes = await body.arrayBuffer().catch(() => undefined)
+      // As browsers do with what they cannot read: they tell of a broken connection.
+      const sent = body instanceof Blob ? await body.bytes().catch(() => undefined) : body
+      if (this.#over) return
+      if (sent === undefined) return void this.dispatchEvent(new Event("error"))
+      if (sent instanceof Uint8Array) {
+        this.upload.dispatchEvent(progress(sent.byteLength / 2))
         if (this.#over) return
-        if (bytes === undefined) return void this.dispatchEvent(new Event("error"))
-        this.upload.dispatchEvent(progress(bytes.byteLength / 2))
-        if (this.#over) return
-        this.upload.dispatchEvent(progress(bytes.byteLength))
+        this.upload.dispatchEvent(progress(sent.byteLength))
       }
       if (body !== null && !this.#over) this.upload.dispatchEvent(new Event("load"))
       const { withCredentials } = this
@@ -79,7 +79,8 @@ export const xhrTo = (server: Server) =>
         method: this.#method,
         url: this.#url,
         headers: this.#headers,
-        body,
+        // It has all of it: what is asked of it later finds that there, whoever has left meanwhile.
+        body: sent,
         withCredentials
       })
       if (this.#over || behaviour === "silent") return

@@ -57,7 +57,7 @@ const panda = async (options: PandaEmulator.Options = {}) => {
   const server: Server = async (request) => {
     requests.push(request)
     if (request.url.startsWith(ORIGIN)) return authorized(request)
-    const bytes = request.body instanceof Blob ? new Uint8Array(await request.body.arrayBuffer()) : undefined
+    const bytes = request.body instanceof Uint8Array ? request.body : undefined
     const order = HttpClientRequest.make(request.method as "PUT")(request.url, {
       headers: request.headers
     }).pipe(

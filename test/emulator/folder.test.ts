@@ -29,6 +29,7 @@ import { existsSync, readdirSync, readFileSync, symlinkSync, writeFileSync } fro
 import { createServer } from "node:http"
 import { connect } from "node:net"
 import { encoder as ffmpeg, folder, installed, probeUrl, sample } from "../ffmpeg.js"
+import { patience } from "../patience.js"
 
 /** What a test has. */
 type Env =
@@ -529,7 +530,7 @@ describe("a client that leaves in mid-chunk", () => {
         }),
         {},
         idle
-      ).pipe(Effect.timeout("20 seconds")))
+      ).pipe(Effect.timeout(patience)))
   )
 })
 

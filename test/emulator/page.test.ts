@@ -335,16 +335,20 @@ describe("in a browser", { timeout: 300_000 }, () => {
             // An upload grows before one's eyes, and its name is a name.
             const name = "<img src=x onerror=alert(1)>.mp4"
             const panda = yield* PandaEmulator.PandaEmulator
-            yield* panda.inject({ route: "chunk", fault: PandaEmulator.Fault.delay("400 millis"), times: 4 })
-            const upload = yield* Effect.fork(
-              Upload.video(
-                Upload.start(UploadSource.fromBytes(readFileSync(sample), { name }), {
-                  profiles: ["small"],
-                  chunkSize: 40_000
-                })
-              )
+            const grown = yield* Effect.makeLatch()
+            const source = UploadSource.fromBytes(readFileSync(sample), { name })
+            const upload = yield* Upload.start(source, { profiles: ["small"], chunkSize: 40_000 }).pipe(
+              Upload.video,
+              // The second chunk goes once the first was seen.
+              PandaClient.withTransform((request) =>
+                request.headers["content-range"]?.startsWith("bytes 40000-") === true
+                  ? Effect.as(grown.await, request)
+                  : Effect.succeed(request)
+              ),
+              Effect.fork
             )
             yield* seen(page, /39\.1 KiB of 103\.5 KiB, 37 %, open/, "#uploads")
+            yield* grown.open
             const video = yield* upload
             yield* seen(page, /100 %, complete/, "#uploads")
             yield* seen(page, name, "#videos")

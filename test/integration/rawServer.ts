@@ -45,8 +45,8 @@ export interface RawServer {
   /** Of the file that was last begun, once it is whole. */
   readonly sha256: () => string | undefined
   readonly stored: () => number
-  /** Refuses connections for a time; those that are open are reset. */
-  readonly outage: (millis: number) => void
+  /** Refuses connections from now on; those that are open are reset. Gives what ends it. */
+  readonly outage: () => () => void
 }
 
 /** Nobody's, for nothing but this. */
@@ -176,10 +176,10 @@ export const make = (options: Options = {}): Effect.Effect<RawServer, never, Sco
               sockets,
               stored: () => stored,
               sha256: () => stored === size ? createHash("sha256").update(file).digest("hex") : undefined,
-              outage: (millis) => {
+              outage: () => {
                 servers[0]!.close()
                 hangUp()
-                setTimeout(() => servers[0]!.listen(port, "127.0.0.1"), millis)
+                return () => void servers[0]!.listen(port, "127.0.0.1")
               }
             },
             close: () => {

@@ -4,7 +4,7 @@ import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, Layer, Option, Schedule, Stream } from "effect"
 import * as PandaClient from "effect-panda/PandaClient"
-import type { UploadError } from "effect-panda/PandaError"
+import { isUploadError, type UploadError } from "effect-panda/PandaError"
 import * as Upload from "effect-panda/Upload"
 import * as UploadSource from "effect-panda/UploadSource"
 import { execFile } from "node:child_process"
@@ -98,6 +98,8 @@ describe.each(ways)("$name", ({ body, http, layer }) => {
 
   const retried = (events: ReadonlyArray<Upload.UploadEvent>) =>
     events.flatMap((event) => event._tag === "Retrying" ? [event.error] : [])
+
+  const reasonOf = (error: UploadError) => error._tag === "PandaTransportError" ? error.reason : error._tag
 
   const fileOf = (name: string, bytes: Uint8Array = whole) =>
     Effect.map(
@@ -317,7 +319,7 @@ describe.each(ways)("$name", ({ body, http, layer }) => {
         assert.isTrue(Exit.isSuccess(exit), String(exit))
         assert.strictEqual(server.sha256(), sha256(whole))
         assert.deepStrictEqual(
-          retried(events).map((error) => error._tag === "PandaTransportError" ? error.reason : error._tag),
+          retried(events).map(reasonOf),
           ["Interrupted"]
         )
         const kinds = server.seen.map(({ kind }) => kind)
@@ -327,19 +329,23 @@ describe.each(ways)("$name", ({ body, http, layer }) => {
 
   it.scopedLive("S15: refused for a while", () =>
     Effect.gen(function*() {
+      let [over, refusals] = [() => {}, 0]
       const server = yield* RawServer.make({
         instead: ({ number, seen: { kind } }) => {
           if (kind !== "chunk" || number !== 1) return false
-          server.outage(70)
+          over = server.outage()
           return true
         }
       })
-      const { events, exit } = yield* run(server, UploadSource.fromBytes(small, { name: "a.mp4" }))
+      const { events, exit } = yield* run(server, UploadSource.fromBytes(small, { name: "a.mp4" }), {
+        retry: Schedule.tapInput(quick, (error) =>
+          Effect.sync(() => {
+            if (isUploadError(error) && reasonOf(error) === "Connect" && ++refusals === 2) over()
+          }))
+      })
       assert.isTrue(Exit.isSuccess(exit), String(exit))
       assert.strictEqual(server.sha256(), sha256(small))
-      const reasons = retried(events).map((error) => error._tag === "PandaTransportError" ? error.reason : error._tag)
-      assert.strictEqual(reasons[0], "Interrupted")
-      assert.include(reasons, "Connect")
+      assert.deepStrictEqual(retried(events).map(reasonOf).slice(0, 3), ["Interrupted", "Connect", "Connect"])
     }))
 
   it.scopedLive("S16: an early refusal, hidden by a reset, is what the upload ends with", () =>

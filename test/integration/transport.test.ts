@@ -7,7 +7,7 @@ import * as HttpServer from "@effect/platform/HttpServer"
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Deferred, type Duration, Effect, Exit, Fiber, Layer, Redacted, Schedule } from "effect"
+import { Context, Deferred, Effect, Exit, Fiber, Layer, Redacted, Schedule, TestClock, TestServices } from "effect"
 import * as Credentials from "effect-panda/Credentials"
 import * as Encodings from "effect-panda/Encodings"
 import * as Notifications from "effect-panda/Notifications"
@@ -21,7 +21,7 @@ import { createServer, type Socket } from "node:net"
 import { inspect } from "node:util"
 import { oneLineWithAdvice } from "../client/advice.js"
 import { freePort } from "../freePort.js"
-import { patience } from "../patience.js"
+import { until } from "./client.js"
 
 const CANARY = "canary-secret"
 
@@ -47,10 +47,16 @@ const client = (http: Layer.Layer<HttpClient.HttpClient>, endpoint: Credentials.
 /** A server that does this with a connection once a request's head has come; gives its port. */
 const listen = (answer: (socket: Socket) => void) =>
   Effect.acquireRelease(
-    Effect.async<{ readonly port: number; readonly close: () => void; readonly connections: () => number }>(
+    Effect.async<{
+      readonly port: number
+      readonly close: () => void
+      readonly connections: () => number
+      /** Requests whose head has come. */
+      readonly asked: () => number
+    }>(
       (resume) => {
         const sockets = new Set<Socket>()
-        let connections = 0
+        let [connections, asked] = [0, 0]
         const server = createServer((socket) => {
           sockets.add(socket)
           connections++
@@ -60,7 +66,9 @@ const listen = (answer: (socket: Socket) => void) =>
           socket.on("data", (data) => {
             if (head.includes("\r\n\r\n")) return
             head += data.toString("latin1")
-            if (head.includes("\r\n\r\n")) answer(socket)
+            if (!head.includes("\r\n\r\n")) return
+            asked++
+            answer(socket)
           })
         })
         server.listen(0, "127.0.0.1", () => {
@@ -68,6 +76,7 @@ const listen = (answer: (socket: Socket) => void) =>
           resume(Effect.succeed({
             port: typeof address === "object" ? address!.port : 0,
             connections: () => connections,
+            asked: () => asked,
             close: () => {
               for (const socket of sockets) socket.destroy()
               server.close()
@@ -105,9 +114,9 @@ const failures: ReadonlyArray<readonly [what: string, answer: (socket: Socket) =
 ]
 
 describe.each(layers)("$name", ({ http }) => {
-  const failed = <A, E, R>(run: Effect.Effect<A, E, R>, timeout: Duration.DurationInput = "20 seconds") =>
+  const failed = <A, E, R>(run: Effect.Effect<A, E, R>) =>
     Effect.gen(function*() {
-      const exit = yield* Effect.exit(run.pipe(PandaClient.withRetry("none"), PandaClient.withTimeout(timeout)))
+      const exit = yield* Effect.exit(run.pipe(PandaClient.withRetry("none"), PandaClient.withTimeout("20 seconds")))
       const error = yield* Effect.flip(Exit.isFailure(exit) ? Effect.failCause(exit.cause) : Effect.succeed(exit.value))
       for (const text of [inspect(exit, { depth: 20 }), String(error), JSON.stringify(error)]) {
         assert.notInclude(text, CANARY)
@@ -117,16 +126,24 @@ describe.each(layers)("$name", ({ http }) => {
     })
 
   for (const [what, answer, expected] of failures) {
-    it.scopedLive(what, () =>
+    it.scoped(what, () =>
       Effect.gen(function*() {
-        const { port } = yield* listen(answer)
+        const { asked, port } = yield* listen(answer)
         const layer = client(http, { host: "127.0.0.1", port })
-        const timeout = expected.reason === "Timeout" ? "100 millis" : undefined
         const host = `http://127.0.0.1:${port}`
         const create = Videos.create({ source_url: "http://a.example" })
-        const [list, post] = yield* Effect.all([failed(Videos.list(), timeout), failed(create, timeout)], {
-          concurrency: 2
-        }).pipe(Effect.provide(layer))
+        const both = yield* Effect.all([failed(Videos.list()), failed(create)], { concurrency: 2 }).pipe(
+          Effect.provide(layer),
+          Effect.fork
+        )
+        if (expected.reason === "Timeout") {
+          // Time passes once both have been asked.
+          yield* TestServices.provideLive(until("both are asked", () => asked() === 2))
+          // In so many turns they hear of what is answered.
+          yield* Effect.repeatN(Effect.async<void>((resume) => void setImmediate(() => resume(Effect.void))), 50)
+          yield* TestClock.adjust("20 seconds")
+        }
+        const [list, post] = yield* Fiber.join(both)
         assert.deepInclude(list, { _tag: "PandaTransportError", operation: "Videos.list", host, ...expected } as never)
         assert.deepInclude(
           post,
@@ -277,7 +294,7 @@ describe.each(layers)("$name", ({ http }) => {
     }))
 
   for (const how of ["a timeout", "an interruption"]) {
-    it.scopedLive(`${how} closes the connection`, () =>
+    it.scoped(`${how} closes the connection`, () =>
       Effect.gen(function*() {
         const asked = yield* Deferred.make<void>()
         const closed = yield* Deferred.make<void>()
@@ -287,13 +304,13 @@ describe.each(layers)("$name", ({ http }) => {
         })
         const list = Videos.list().pipe(
           PandaClient.withRetry("none"),
-          PandaClient.withTimeout(how === "a timeout" ? "100 millis" : "1 minute"),
+          PandaClient.withTimeout("1 minute"),
           Effect.provide(client(http, { host: "127.0.0.1", port }))
         )
         const fiber = yield* Effect.forkScoped(list)
         yield* Deferred.await(asked)
-        if (how === "an interruption") yield* Fiber.interrupt(fiber)
-        yield* Effect.timeout(Deferred.await(closed), patience)
+        yield* how === "a timeout" ? TestClock.adjust("1 minute") : Fiber.interrupt(fiber)
+        yield* Deferred.await(closed)
       }))
   }
 

@@ -1,8 +1,12 @@
 /** The browsers of the machine. Chromium and Firefox are driven without a window. */
-import { Effect } from "effect"
+import { Duration, Effect } from "effect"
 import { accessSync, constants } from "node:fs"
 import { delimiter, join } from "node:path"
 import * as puppeteer from "puppeteer-core"
+import { patience } from "../../patience.js"
+
+/** Milliseconds to wait for a browser, or for a page. */
+const MOST = Duration.toMillis(patience)
 
 export type Name = "chromium" | "firefox" | "webkit"
 
@@ -53,6 +57,7 @@ export const launch = (name: Exclude<Name, "webkit">, executablePath: string) =>
         browser: name === "chromium" ? "chrome" : "firefox",
         executablePath,
         headless: true,
+        timeout: MOST,
         // Chromium's sandbox does not let root in, and a container has little shared memory.
         args: name === "chromium" ? ["--disable-dev-shm-usage", ...root ? ["--no-sandbox"] : []] : [],
         ...name === "firefox" ? { env: { ...process.env, ...root ? { HOME: "/tmp" } : {} } } : {}
@@ -68,6 +73,7 @@ export const open = (browser: puppeteer.Browser) =>
   Effect.acquireRelease(
     Effect.promise(async () => {
       const page = await browser.newPage()
+      page.setDefaultTimeout(MOST)
       const said: Array<string> = []
       page.on("console", (message) => {
         // Of a request that fails, browsers themselves tell where it went.

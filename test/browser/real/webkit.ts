@@ -11,6 +11,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
 import { freePort } from "../../freePort.js"
+import { patience } from "../../patience.js"
 import { believeOffline, type Browser, type Tab } from "./tab.js"
 
 /** What the standard calls the id of an element by. */
@@ -184,7 +185,7 @@ export const launch = (driver: string): Effect.Effect<Browser, never, Scope.Scop
     const send = sender(port)
     yield* Effect.tryPromise(() => send("GET", "/status")).pipe(
       Effect.retry(Schedule.spaced("20 millis")),
-      Effect.timeout("20 seconds"),
+      Effect.timeout(patience),
       Effect.orDie
     )
     const session = yield* Effect.acquireRelease(

@@ -142,10 +142,12 @@ export declare namespace PandaClient {
     /** Neither signs nor traces nor follows redirects: for upload locations, whose URL is itself the capability. */
     readonly httpClient: HttpClient.HttpClient
     /**
-     * Whether a body that is a stream goes out with its length, and not as chunked transfer, which upload servers refuse.
-     * Fetch cannot do that, and that the layer is made of fetch shows at the first request.
+     * How a body goes out with its length that need not fit into memory, as answers show. `streamed`: as a
+     * stream. `paced`: so too, and more is asked for once the connection has taken what went before, as Node's `http` does.
+     * `pulled`: the same as an async iterable, for undici. `none`: fetch sends it as chunked transfer, which upload servers
+     * refuse.
      */
-    readonly keepsLength: Effect.Effect<boolean>
+    readonly longBodies: Effect.Effect<"none" | "streamed" | "paced" | "pulled">
     readonly request: <A, I, P, W extends Signature.Params>(
       operation: Operation<A, I, P, W>
     ) => Effect.Effect<A, PandaError>
@@ -290,7 +292,7 @@ export const make: Effect.Effect<
       repeatable: method !== "POST"
     })
   }
-  return { credentials, httpClient: own.httpClient, keepsLength: own.keepsLength, request, execute }
+  return { credentials, httpClient: own.httpClient, longBodies: own.longBodies, request, execute }
 })
 
 const settings = Effect.contextWith((context: Context.Context<never>): engine.Settings => ({

@@ -8,7 +8,7 @@
  */
 import * as HttpBody from "@effect/platform/HttpBody"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
-import * as Parts from "effect/Chunk"
+import * as Cause from "effect/Cause"
 import * as Data from "effect/Data"
 import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
@@ -19,9 +19,9 @@ import * as FiberId from "effect/FiberId"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
-import * as Stream from "effect/Stream"
 import { type Answer, fromAnswer, fromHttpClientError } from "./internal/http/answer.js"
 import * as body from "./internal/http/body.js"
+import * as longBody from "./internal/http/longBody.js"
 import * as telemetry from "./internal/http/telemetry.js"
 import * as json from "./internal/model/json.js"
 import { Video } from "./internal/model/video.js"
@@ -201,6 +201,11 @@ export interface Part<E> {
   readonly size: number
   /** The bytes of the file from there on, which is where the last ones ended: some, at most so many. */
   readonly take: (offset: number, most: number) => Effect.Effect<Uint8Array, E>
+  /**
+   * Runs where the bytes of the file up to there have gone, so that what held them may be used again: with undici, and
+   * with Node's `http` from the second part on. Of other HTTP layers nobody knows.
+   */
+  readonly release?: ((end: number) => void) | undefined
 }
 
 /**
@@ -280,15 +285,17 @@ export const sendSlices = <E>(
   part: Part<E>,
   options: SliceOptions
 ): Effect.Effect<Exchange, PandaUploadProtocolError | E, PandaClient.PandaClient> =>
-  Effect.suspend(() => {
+  Effect.scoped(Effect.gen(function*() {
     const { length, offset, take } = part
     const stall = Duration.toMillis(options.stallTimeout)
     const response = Duration.toMillis(options.responseTimeout)
+    const kind = yield* Effect.flatMap(PandaClient.PandaClient, ({ longBodies }) => longBodies)
+    const tells = kind === "pulled" || kind === "paced"
     const least = Math.min(Math.max(Math.floor(SLOWEST * stall / 1000), SLICE.least), SLICE.most)
     let size = Math.max(options.sliceSize ?? least, 1)
     let taken = 0
     let moved: number | undefined
-    let failure = Option.none<E>()
+    let failure: Cause.Cause<E> = Cause.empty
     /** A slice that is waited for before it goes: that is not the connection standing still. */
     let held = false
 
@@ -299,25 +306,33 @@ export const sendSlices = <E>(
     }
 
     const slice = Effect.gen(function*() {
-      if (taken === length) return yield* Effect.fail(Option.none())
       const asked = yield* monotonic.now
       if (moved !== undefined) adapt(asked - moved)
+      moved = asked
+      if (tells) part.release?.(offset + taken - HELD)
+      if (taken === length) return yield* Effect.fail(Option.none())
       held = true
       // Less and less towards the end: what is taken last has to go before the answer can come.
       const left = length - taken
       const most = Math.min(size, SLICE.largest, left, Math.max(least, left >> 1))
-      const bytes = yield* Effect.tapError(take(offset + taken, most), (error) =>
-        Effect.sync(() => {
-          failure = Option.some(error)
-        })).pipe(Effect.mapError(Option.some))
-      if (bytes.byteLength === 0) return yield* Effect.dieMessage("UploadSession.sendSlices: `take` has to give bytes")
+      const bytes = yield* take(offset + taken, most).pipe(
+        Effect.filterOrDieMessage(
+          ({ byteLength }) => byteLength > 0,
+          "UploadSession.sendSlices: `take` has to give bytes"
+        ),
+        // Of which the request only knows that it was broken off.
+        Effect.tapErrorCause((cause) =>
+          Effect.sync(() => {
+            failure = cause
+          })
+        ),
+        Effect.mapError(Option.some)
+      )
       taken += bytes.byteLength
       yield* options.onSlice(bytes.byteLength, offset + taken)
       held = false
       moved = yield* monotonic.now
-      // In two parts, because Node's layer waits for the connection between the parts of a chunk, but not after the last.
-      const half = bytes.byteLength >> 1
-      return Parts.make(bytes.subarray(0, half), bytes.subarray(half))
+      return bytes
     })
 
     /** Ends when nothing has moved for too long. */
@@ -326,22 +341,16 @@ export const sendSlices = <E>(
       return left <= 0 ? Effect.void : Effect.zipRight(Effect.sleep(Math.ceil(left)), stillness)
     })
 
-    return exchange(
-      "chunk",
-      location,
-      stillness,
-      (url) =>
-        put(
-          url,
-          part,
-          HttpBody.stream(Stream.repeatEffectChunkOption(slice), "application/octet-stream", length)
-        ),
-      placeOf(part)
-    ).pipe(Effect.flatMap((exchange) => Option.isSome(failure) ? Effect.fail(failure.value) : Effect.succeed(exchange)))
-  })
+    const body = yield* longBody.make(kind, slice, length)
+    const exchanged = yield* exchange("chunk", location, stillness, (url) => put(url, part, body), placeOf(part))
+    return Cause.isInterruptedOnly(failure) ? exchanged : yield* Effect.failCause(failure)
+  }))
 
 /** Bytes: the smallest slice that there is, the largest that one of no measured size is at first, what it may become, and the most. */
 const SLICE = { least: 4 * 1024, most: 64 * 1024, unmeasured: 256 * 1024, largest: 1024 * 1024 }
+
+/** Bytes that a connection may hold of what it has taken: more than any does by itself. */
+const HELD = 1024 * 1024
 
 /** Bytes a second: who is faster takes a slice within the stall timeout, and so does not seem to stand still. */
 const SLOWEST = 512

@@ -22,11 +22,12 @@ const handleOf = (
   size: number,
   read?: (offset: number, buffer: Uint8Array) => Effect.Effect<number, PandaSourceError>
 ) => {
-  const reads: Array<{ offset: number; buffer: ArrayBufferLike }> = []
+  const reads: Array<{ offset: number; fresh: boolean }> = []
   const handle: UploadSource.Handle = {
     stat: Effect.succeed({ size, modified: undefined }),
     read: (offset, buffer) => {
-      reads.push({ offset, buffer: buffer.buffer })
+      // What was read into it before is still there, of which no two bytes in a row are zero.
+      reads.push({ offset, fresh: buffer.subarray(0, 2).every((byte) => byte === 0) })
       if (read !== undefined) return read(offset, buffer)
       const part = buffer.subarray(0, size - offset)
       part.set(bytesAt(offset, part.byteLength))
@@ -37,7 +38,7 @@ const handleOf = (
 }
 
 /** Takes so many bytes, as copies of what was given, and looks whether they are those that belong there. */
-const expectNext = (take: flow.Take, offset: number, length: number, slice: number) =>
+const expectNext = (take: flow.Opened["take"], offset: number, length: number, slice: number) =>
   Effect.gen(function*() {
     const parts: Array<Uint8Array> = []
     for (let at = 0; at < length;) {
@@ -56,7 +57,7 @@ describe("the ring of buffers", () => {
     Effect.gen(function*() {
       const { handle, reads } = handleOf(40 * MIB)
       const given = yield* flow.make("a", handle, 40 * MIB)
-      const take = yield* given.open(0)
+      const { take } = yield* given.open(0)
       yield* expectNext(take, 0, 1000, 300)
       for (let turn = 0; turn < 1000; turn++) yield* Effect.yieldNow()
       assert.deepStrictEqual(reads.map(({ offset }) => offset / MIB), [0, 1, 2, 3, 4])
@@ -69,7 +70,7 @@ describe("the ring of buffers", () => {
       const { handle, reads } = handleOf(100 * MIB)
       const given = yield* flow.make("a", handle, 100 * MIB)
       for (let chunk = 0; chunk < 20; chunk++) {
-        const take = yield* given.open(chunk * 5 * MIB)
+        const { take } = yield* given.open(chunk * 5 * MIB)
         const under = yield* expectNext(take, chunk * 5 * MIB, 5 * MIB, 256 * 1024)
         const copies = under.map((bytes) => sha256(bytes))
         for (let turn = 0; turn < 200; turn++) yield* Effect.yieldNow()
@@ -78,8 +79,44 @@ describe("the ring of buffers", () => {
         yield* given.arrived
       }
       assert.strictEqual(reads.length, 100)
-      const buffers = new Set(reads.map(({ buffer }) => buffer)).size
-      assert.isAtMost(buffers, 40)
+      assert.isAtMost(reads.filter(({ fresh }) => fresh).length, 40)
+    }))
+
+  it.scoped("uses a buffer again within a chunk once it has gone, and whoever keeps the old one has nothing", () =>
+    Effect.gen(function*() {
+      const size = 100 * MIB
+      const { handle, reads } = handleOf(size)
+      const given = yield* flow.make("a", handle, size)
+      const { release, take } = yield* given.open(0)
+      let kept: ReadonlyArray<{ readonly bytes: Uint8Array; readonly end: number; readonly digest: string }> = []
+      let taken = 0
+      while (taken < size) {
+        for (const bytes of yield* expectNext(take, taken, Math.min(700_000, size - taken), 300_000)) {
+          taken += bytes.byteLength
+          kept = [...kept, { bytes, end: taken, digest: sha256(bytes) }]
+        }
+        const gone = taken - 800_000
+        release(gone)
+        for (let turn = 0; turn < 20; turn++) yield* Effect.yieldNow()
+        kept = kept.filter(({ bytes, end }) => end > gone || bytes.byteLength > 0)
+        for (const { bytes, digest } of kept) assert.strictEqual(sha256(bytes), digest)
+      }
+      assert.strictEqual(reads.length, 100)
+      assert.isAtMost(reads.filter(({ fresh }) => fresh).length, 8)
+    }))
+
+  it.scoped("hears nothing of what goes from a request that nobody waits for any more", () =>
+    Effect.gen(function*() {
+      const { handle } = handleOf(60 * MIB)
+      const given = yield* flow.make("a", handle, 60 * MIB)
+      const first = yield* given.open(0)
+      yield* expectNext(first.take, 0, 4 * MIB, MIB)
+      const second = yield* given.open(4 * MIB)
+      const under = yield* expectNext(second.take, 4 * MIB, 3 * MIB, MIB)
+      const digests = under.map((bytes) => sha256(bytes))
+      first.release(60 * MIB)
+      yield* expectNext(second.take, 7 * MIB, 20 * MIB, MIB)
+      assert.deepStrictEqual(under.map((bytes) => sha256(bytes)), digests)
     }))
 
   it.scoped("never uses those again of a request that broke off", () =>
@@ -89,12 +126,12 @@ describe("the ring of buffers", () => {
       const held: Array<readonly [Uint8Array, string]> = []
       let at = 0
       for (const kept of [MIB / 2, 0, 3 * MIB, 2_500_000, 1, 4 * MIB]) {
-        const take = yield* given.open(at)
+        const { take } = yield* given.open(at)
         const under = yield* expectNext(take, at, 4 * MIB, 300_000)
         held.push(...under.map((bytes) => [bytes, sha256(bytes)] as const))
         at += kept
         // It goes on with what the server has, and that arrives.
-        yield* expectNext(yield* given.open(at), at, 5 * MIB, MIB)
+        yield* expectNext((yield* given.open(at)).take, at, 5 * MIB, MIB)
         yield* given.arrived
         at += 5 * MIB
       }
@@ -111,13 +148,13 @@ describe("the ring of buffers", () => {
           return part.byteLength
         }))
       const given = yield* flow.make("a", handle, 20 * MIB)
-      const first = yield* given.open(0)
+      const { take: first } = yield* given.open(0)
       const all = yield* Effect.fork(Effect.gen(function*() {
         yield* expectNext(first, 0, 2 * MIB, MIB)
         // It waits for what is being read when the next request begins just there.
         const late = yield* Effect.fork(first(MIB))
         yield* Effect.yieldNow()
-        const second = yield* given.open(2 * MIB)
+        const { take: second } = yield* given.open(2 * MIB)
         yield* expectNext(second, 2 * MIB, 9 * MIB + 1, 300_000)
         assert.isTrue(Option.isNone(yield* Fiber.poll(late)))
         const again = yield* Effect.fork(first(MIB))
@@ -146,7 +183,7 @@ describe("the ring of buffers", () => {
         const size = 3 * MIB
         const given = yield* flow.make("a", handleOf(size).handle, size)
         for (const [offset, length, slice, arrives] of jumps) {
-          const take = yield* given.open(offset)
+          const { take } = yield* given.open(offset)
           yield* expectNext(take, offset, Math.min(length, size - offset), Math.max(slice, 20_000))
           if (arrives) yield* given.arrived
         }
@@ -163,7 +200,7 @@ describe("the ring of buffers", () => {
         return Effect.succeed(buffer.byteLength)
       })
       const given = yield* flow.make("a", handle, 9 * MIB)
-      const take = yield* given.open(0)
+      const { take } = yield* given.open(0)
       yield* expectNext(take, 0, 4 * MIB, MIB)
       assert.strictEqual(yield* Effect.flip(take(1)), failure)
     }))
@@ -176,7 +213,7 @@ describe("the ring of buffers", () => {
         return Effect.succeed(part.byteLength)
       })
       const given = yield* flow.make("a", handle, 9 * MIB)
-      const take = yield* given.open(0)
+      const { take } = yield* given.open(0)
       yield* expectNext(take, 0, MIB + 7, MIB)
       const error = yield* Effect.flip(take(1))
       assert.strictEqual(error.reason, "TooShort")

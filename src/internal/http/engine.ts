@@ -23,6 +23,7 @@ import { type Answer, fromAnswer, fromHttpClientError, fromParseError } from "./
 import * as body from "./body.js"
 import * as codings from "./codings.js"
 import { checkCloud, inOperation, nested } from "./input.js"
+import * as longBody from "./longBody.js"
 import * as multipart from "./multipart.js"
 import { withoutRedirects } from "./redirects.js"
 import { honourRetryAfter, isDoubtful, mayRepeat } from "./retry.js"
@@ -59,8 +60,8 @@ interface Engine {
   readonly credentials: Credentials.Credentials.Service
   /** Neither traces nor follows redirects. */
   readonly httpClient: HttpClient.HttpClient
-  /** Whether a body that is a stream goes with its length: not by fetch, as the first request shows. */
-  readonly keepsLength: Effect.Effect<boolean>
+  /** As answers show. */
+  readonly longBodies: Effect.Effect<longBody.Kind>
   readonly settings: Effect.Effect<Settings>
   readonly budget: Effect.Effect.Success<typeof retryBudget.make>
 }
@@ -71,13 +72,16 @@ export const make = (
   settings: Effect.Effect<Settings>
 ): Effect.Effect<Engine> =>
   Effect.map(retryBudget.make, (budget) => {
-    let fetches = false
+    let longBodies: longBody.Kind = "streamed"
     const withoutRedirect = withoutRedirects(() => {
-      fetches = true
+      longBodies = "none"
     })
+    const notice = (response: HttpClientResponse.HttpClientResponse) => {
+      if (longBodies === "streamed") longBodies = longBody.kindOf(response) ?? longBodies
+    }
     return {
       credentials,
-      keepsLength: Effect.sync(() => !fetches),
+      longBodies: Effect.sync(() => longBodies),
       httpClient: httpClient.pipe(
         // Its span and its trace headers would carry the signed URL, and our trace ids to Panda.
         HttpClient.withTracerDisabledWhen(() => true),
@@ -85,7 +89,10 @@ export const make = (
         HttpClient.transformResponse((response) =>
           withoutRedirect(response).pipe(
             Effect.catchIf(isAnswered, ({ response }) => Effect.succeed(response)),
-            Effect.map(codings.decoded)
+            Effect.map((response) => {
+              notice(response)
+              return codings.decoded(response)
+            })
           )
         )
       ),

@@ -77,13 +77,16 @@ type Sending = Effect.Effect<
   PandaClient.PandaClient
 >
 
+const takesLong = Effect.map(
+  Effect.flatMap(PandaClient.PandaClient, ({ longBodies }) => longBodies),
+  (bodies) => bodies !== "none"
+)
+
 /** Sends the next chunk. */
 export const send = (cargo: Cargo): Sending =>
   Effect.gen(function*() {
     const { body } = cargo.settings
-    const inSlices = body === undefined
-      ? yield* Effect.flatMap(PandaClient.PandaClient, ({ keepsLength }) => keepsLength)
-      : body === "stream"
+    const inSlices = body === undefined ? yield* takesLong : body === "stream"
     return yield* inSlices ? sendSlices(cargo) : sendWhole(cargo)
   })
 
@@ -92,7 +95,7 @@ const sendSlices = (cargo: Cargo): Sending =>
     const { reader, settings: { bandwidth, stallTimeout }, source } = cargo
     const { size } = cargo.known
     const offset = decision.offsetOf(cargo.known)
-    const { length, take } = yield* source._tag === "OnePass" ? kept(cargo, offset) : flowing(cargo, offset)
+    const { length, release, take } = yield* source._tag === "OnePass" ? kept(cargo, offset) : flowing(cargo, offset)
     const end = offset + length
     cargo.known = decision.sending(cargo.known, length, true)
 
@@ -114,6 +117,7 @@ const sendSlices = (cargo: Cargo): Sending =>
       offset,
       length,
       size,
+      release,
       take: (offset, most) =>
         Effect.gen(function*() {
           const bytes = yield* waiting(take(offset, most))
@@ -147,16 +151,14 @@ const sendSlices = (cargo: Cargo): Sending =>
     return exchange
   })
 
-interface Load {
-  readonly length: number
-  readonly take: (offset: number, most: number) => Effect.Effect<Uint8Array, PandaSourceError>
-}
+type Load = Pick<UploadSession.Part<PandaSourceError>, "length" | "take" | "release">
 
 /** A chunk that is read while it goes. */
 const flowing = ({ known, reader: { flow } }: Cargo, offset: number): Effect.Effect<Load> =>
-  Effect.map(flow.open(offset), (take) => ({
+  Effect.map(flow.open(offset), ({ release, take }) => ({
     length: decision.lengthAt(known, offset, Infinity),
-    take: (_, most) => take(most)
+    take: (_, most) => take(most),
+    release
   }))
 
 /** Bytes of a chunk that adapts, where it has to be in memory. */
@@ -252,7 +254,7 @@ const sendWhole = (cargo: Cargo): Sending =>
 /** What fetch reads by itself. Other layers may not know a `Blob`. */
 const blobOf = (source: UploadSource.Any): Effect.Effect<Blob | undefined, never, PandaClient.PandaClient> =>
   Effect.map(
-    Effect.flatMap(PandaClient.PandaClient, ({ keepsLength }) => keepsLength),
+    takesLong,
     (other) => other || source._tag === "OnePass" ? undefined : source.blob
   )
 

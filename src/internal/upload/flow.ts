@@ -1,7 +1,7 @@
 /**
  * The bytes of a source in their order, read ahead of what takes them into a small ring of buffers: so a chunk may be of
  * any length, and costs no memory. That an answer has come does not say that the request's body has gone, so a buffer is
- * used again only once the server has what was in it.
+ * used again only once the connection is known to have sent what was in it, or the server to have it.
  */
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
@@ -16,7 +16,7 @@ export interface Flow {
    * Takes the next bytes from there on, of which there have to be some, at most so many. What a request took before, and
    * may go on to take when nobody waits for it any more, gives nothing from then on.
    */
-  readonly open: (offset: number) => Effect.Effect<Take>
+  readonly open: (offset: number) => Effect.Effect<Opened>
   /** The server has all that was taken, by its answer to the request that it went with. */
   readonly arrived: Effect.Effect<void>
   /** Reads no further ahead, so that the source can be read by another. */
@@ -29,19 +29,33 @@ const BUFFER = 1024 * 1024
 /** How many buffers there are, besides the one that is being read into: with what is read, and with what may be under way. */
 const BUFFERS = { read: 3, underWay: 4 }
 
-export type Take = (most: number) => Effect.Effect<Uint8Array, PandaSourceError>
+export interface Opened {
+  readonly take: (most: number) => Effect.Effect<Uint8Array, PandaSourceError>
+  /** What was taken has gone up to there, as the connection tells that it went by. */
+  readonly release: (end: number) => void
+}
 
 interface Part {
   readonly offset: number
   readonly bytes: Uint8Array
   /** Where the bytes are. */
-  readonly buffer: Uint8Array
+  readonly buffer: Uint8Array<ArrayBuffer>
+}
+
+interface Used {
+  readonly buffer: Uint8Array<ArrayBuffer>
+  /** Of what was taken from it. */
+  readonly end: number
 }
 
 interface Reading {
   readonly parts: Queue.Dequeue<Either.Either<Part, PandaSourceError>>
   readonly fiber: Fiber.RuntimeFiber<void>
 }
+
+/** The same memory as another buffer: whoever kept the old one has no bytes from now on, and not those of others. */
+const moved = ({ buffer }: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> =>
+  new Uint8Array(structuredClone(buffer, { transfer: [buffer] }))
 
 export const make = (
   name: string,
@@ -58,12 +72,13 @@ export const make = (
     let settled = true
     let opened = 0
     /** The buffers of what was taken; where they get more, the oldest are left to who has them. */
-    let used: Array<Uint8Array> = []
-    let free: Array<Uint8Array> = []
+    let used: ReadonlyArray<Used> = []
+    let free: Array<Uint8Array<ArrayBuffer>> = []
 
     const read = (offset: number): Effect.Effect<Part, PandaSourceError> =>
       Effect.suspend(() => {
-        const buffer = free.pop() ?? new Uint8Array(Math.min(BUFFER, size))
+        const old = free.pop()
+        const buffer = old === undefined ? new Uint8Array(Math.min(BUFFER, size)) : moved(old)
         return Effect.filterOrFail(
           Effect.map(
             handle.read(offset, buffer.subarray(0, size - offset)),
@@ -99,6 +114,13 @@ export const make = (
       return yield* yield* Queue.take(reading.parts)
     })
 
+    /** What was taken is needed no more up to there. */
+    const release = (end: number) => {
+      const over = used.filter((part) => part.end <= end && part.buffer !== rest?.buffer)
+      free = [...free, ...over.map(({ buffer }) => buffer)].slice(0, BUFFERS.underWay)
+      used = used.filter((part) => !over.includes(part))
+    }
+
     /** Reads share the handle's position, so there is one at a time. */
     const stop = Effect.suspend(() => {
       const fiber = reading?.fiber
@@ -116,24 +138,28 @@ export const make = (
           if (!settled || offset !== at) yield* stop
           at = offset
           settled = false
-          return (most) =>
-            Effect.flatMap(
-              Effect.suspend(() => own === opened ? next : Effect.never),
-              ({ buffer, bytes: all, offset }) => {
-                if (own !== opened) return Effect.never
-                const bytes = all.subarray(0, most)
-                at = offset + bytes.byteLength
-                rest = all.byteLength > most ? { offset: at, bytes: all.subarray(most), buffer } : undefined
-                if (used.at(-1) !== buffer) used.push(buffer)
-                if (used.length > BUFFERS.underWay) used.shift()
-                return Effect.succeed(bytes)
-              }
-            )
+          return {
+            take: (most) =>
+              Effect.flatMap(
+                Effect.suspend(() => own === opened ? next : Effect.never),
+                ({ buffer, bytes: all, offset }) => {
+                  if (own !== opened) return Effect.never
+                  const bytes = all.subarray(0, most)
+                  at = offset + bytes.byteLength
+                  rest = all.byteLength > most ? { offset: at, bytes: all.subarray(most), buffer } : undefined
+                  used = [...used.filter((other) => other.buffer !== buffer), { buffer, end: at }].slice(
+                    -BUFFERS.underWay
+                  )
+                  return Effect.succeed(bytes)
+                }
+              ),
+            release: (end) => {
+              if (own === opened) release(end)
+            }
+          }
         }),
       arrived: Effect.sync(() => {
-        free.push(...used.filter((buffer) => buffer !== rest?.buffer))
-        free = free.slice(0, BUFFERS.underWay)
-        used = []
+        release(at)
         settled = true
       }),
       stop

@@ -1,0 +1,120 @@
+/** Chunks that are longer than the ring of buffers, over real sockets that take their time. */
+import * as HttpBody from "@effect/platform/HttpBody"
+import * as HttpClient from "@effect/platform/HttpClient"
+import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
+import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
+import { assert, describe, it } from "@effect/vitest"
+import { Cause, Effect, Exit, Layer, Stream } from "effect"
+import { Upload, UploadSession, type UploadSource } from "effect-panda"
+import { createHash } from "node:crypto"
+import { sourceOf } from "../client/upload.js"
+import { clientAt } from "./client.js"
+import * as RawServer from "./rawServer.js"
+
+const MIB = 1024 * 1024
+const SIZE = 48 * MIB
+const CHUNK = 24 * MIB
+
+/** Bytes of which no two in a row are zero, and no mebibyte is like another. */
+const PATTERN = Buffer.alloc(SIZE, Uint8Array.from({ length: 251 }, (_, index) => index))
+const DIGEST = createHash("sha256").update(PATTERN).digest("hex")
+
+/** The pattern; and how often it was read into memory that had not been used before. */
+const patterned = () => {
+  const count = { fresh: 0, reads: 0 }
+  const handle: UploadSource.Handle = {
+    stat: Effect.succeed({ size: SIZE, modified: undefined }),
+    read: (offset, buffer) =>
+      Effect.map(Effect.yieldNow(), () => {
+        if (buffer.byteLength === MIB) {
+          count.reads++
+          if (buffer.subarray(0, 2).every((byte) => byte === 0)) count.fresh++
+        }
+        return PATTERN.copy(buffer, 0, offset)
+      })
+  }
+  const source: UploadSource.UploadSource = { ...sourceOf(1), open: Effect.succeed(handle) }
+  return { count, source }
+}
+
+/** A server that reads a little at a time, so that connections are full. */
+const slow = RawServer.make({
+  instead: ({ request }) => {
+    request.on("data", () => {
+      request.pause()
+      setImmediate(() => request.resume())
+    })
+    return false
+  }
+})
+
+const upload = (http: Layer.Layer<HttpClient.HttpClient>) =>
+  Effect.gen(function*() {
+    const server = yield* slow
+    const { count, source } = patterned()
+    yield* Upload.video(Upload.start(source, { chunkSize: CHUNK })).pipe(Effect.provide(clientAt(server.port, http)))
+    assert.strictEqual(server.sha256(), DIGEST)
+    return count
+  })
+
+describe("a chunk of 24 MiB", () => {
+  it.scopedLive("goes by undici out of eight buffers", () =>
+    Effect.gen(function*() {
+      const { fresh, reads } = yield* upload(NodeHttpClient.layerUndici)
+      assert.strictEqual(reads, SIZE / MIB)
+      assert.isAtMost(fresh, 8)
+    }))
+
+  it.scopedLive("goes by Node's http out of eight buffers, once one has gone as it was given", () =>
+    Effect.gen(function*() {
+      const { fresh, reads } = yield* upload(NodeHttpClient.layer)
+      assert.strictEqual(reads, SIZE / MIB)
+      assert.isAtMost(fresh, CHUNK / MIB + 8)
+    }))
+
+  // What somebody on the way makes of a body may keep all that it was given until the end.
+  const changes: Record<string, (body: HttpBody.Stream) => Effect.Effect<HttpBody.HttpBody>> = {
+    "collects it": ({ stream }) =>
+      Effect.map(Stream.runCollect(Stream.orDie(stream)), (parts) => HttpBody.uint8Array(Buffer.concat([...parts]))),
+    "takes it before it can go": ({ contentLength, contentType, stream }) =>
+      Effect.succeed(HttpBody.stream(Stream.buffer(stream, { capacity: "unbounded" }), contentType, contentLength))
+  }
+  const layers = { undici: NodeHttpClient.layerUndici, node: NodeHttpClient.layer }
+  for (const [what, change] of Object.entries(changes)) {
+    for (const [name, http] of Object.entries(layers)) {
+      it.scopedLive(`arrives whole through a layer over ${name} that ${what}`, () =>
+        upload(Layer.provide(
+          Layer.effect(
+            HttpClient.HttpClient,
+            Effect.map(
+              HttpClient.HttpClient,
+              HttpClient.mapRequestEffect((request) =>
+                request.body._tag === "Stream"
+                  ? Effect.map(change(request.body), (body) => HttpClientRequest.setBody(request, body))
+                  : Effect.succeed(request)
+              )
+            )
+          ),
+          http
+        )))
+    }
+  }
+})
+
+it.scopedLive.each(Object.entries({ undici: NodeHttpClient.layerUndici, node: NodeHttpClient.layer }))(
+  "what is wrong in the program that gives the bytes is told as it is, by %s",
+  ([, http]) =>
+    Effect.gen(function*() {
+      const server = yield* RawServer.make()
+      const sent = yield* Effect.gen(function*() {
+        const { location } = yield* UploadSession.create({ file_name: "movie.mp4", file_size: 10 })
+        return yield* UploadSession.sendSlices(
+          location,
+          { offset: 0, length: 10, size: 10, take: () => Effect.succeed(new Uint8Array(0)) },
+          { stallTimeout: "1 minute", responseTimeout: "1 minute", onSlice: () => Effect.void }
+        )
+      }).pipe(Effect.provide(clientAt(server.port, http)), Effect.exit)
+      assert.isTrue(Exit.isFailure(sent) && Cause.isDie(sent.cause), String(sent))
+      assert.include(String(sent), "has to give bytes")
+    })
+)

@@ -88,12 +88,12 @@ describe("the ring of buffers", () => {
       const { handle, reads } = handleOf(size)
       const given = yield* flow.make("a", handle, size)
       const { release, take } = yield* given.open(0)
-      let kept: ReadonlyArray<{ readonly bytes: Uint8Array; readonly end: number; readonly digest: string }> = []
+      let kept: Array<{ readonly bytes: Uint8Array; readonly end: number; readonly digest: string }> = []
       let taken = 0
       while (taken < size) {
         for (const bytes of yield* expectNext(take, taken, Math.min(700_000, size - taken), 300_000)) {
           taken += bytes.byteLength
-          kept = [...kept, { bytes, end: taken, digest: sha256(bytes) }]
+          kept.push({ bytes, end: taken, digest: sha256(bytes) })
         }
         const gone = taken - 800_000
         release(gone)

@@ -3,6 +3,7 @@
  * of internal/ stands where its README says who may come in.
  */
 const rooms = [
+  ["internal/text/url"],
   ["internal/upload/decision"],
   ["internal/browser/"],
   ["browser", "internal/element/"],
@@ -36,9 +37,10 @@ const rooms = [
   ["index"]
 ]
 
+const apart = { "internal/upload/": "decision", "internal/text/": "url" }
+
 /** A room, which of a folder is all but what has a place of its own. */
-const room = (name) =>
-  name === "internal/upload/" ? `${name}(?!decision[.]ts$)` : name.endsWith("/") ? name : `${name}[.]ts$`
+const room = (name) => name in apart ? `${name}(?!${apart[name]}[.]ts$)` : name.endsWith("/") ? name : `${name}[.]ts$`
 const file = (...names) => `^src/(${names.map(room).join("|")})`
 /** The command: a program among the library's users, for Node. */
 const cli = "^src/cli/"
@@ -148,15 +150,18 @@ export default {
     ),
     forbid(
       "decision-alone",
-      "The browser's uploader uses this file as it is: it imports nothing.",
+      "The browser's uploader uses this file as it is: it imports nothing but what reads addresses.",
       { path: "^src/internal/upload/decision[.]ts$" },
-      {}
+      { pathNot: "^src/internal/text/url[.]ts$" }
     ),
     forbid(
       "browser-alone",
       "The uploader for pages is without Effect and without a dependency: of src it shares what decides.",
       { path: browser },
-      { path: "^src|node_modules/", pathNot: [browser, "^src/internal/upload/decision[.]ts$"] }
+      {
+        path: "^src|node_modules/",
+        pathNot: [browser, "^src/internal/upload/decision[.]ts$", "^src/internal/text/url[.]ts$"]
+      }
     ),
     forbid("authorize-hidden", "internal/authorize is the inside of Authorize.", {
       path: "^src",

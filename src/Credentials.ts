@@ -14,6 +14,7 @@ import * as Equal from "effect/Equal"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
+import { urlOf } from "./internal/text/url.js"
 import { PandaInputError } from "./PandaError.js"
 
 /**
@@ -151,8 +152,7 @@ const hosts: Record<Region, string> = {
 const HOST = /^(?:[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])$/
 
 /** As an URL writes it, and so the `Host` header that a signature is checked against; undefined if it is none. */
-const hostnameOf = (host: string): string | undefined =>
-  HOST.test(host) && URL.canParse(`http://${host}`) ? new URL(`http://${host}`).hostname : undefined
+const hostnameOf = (host: string): string | undefined => HOST.test(host) ? urlOf(`http://${host}`)?.hostname : undefined
 
 /** What is wrong with an option, without its value: the words follow the option's name. */
 interface Fault {

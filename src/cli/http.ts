@@ -5,10 +5,11 @@ import { EnvHttpProxyAgent } from "@effect/platform-node/Undici"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { ConfigurationError } from "./exit.js"
+import { isUrl } from "./text.js"
 
 const PROXIES = ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"]
 
-const isProxy = (text: string) => /^https?:\/\//i.test(text) && URL.canParse(text)
+const isProxy = (text: string) => /^https?:\/\//i.test(text) && isUrl(text)
 
 /** Reads `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY`; `NODE_EXTRA_CA_CERTS` Node reads by itself. */
 const proxied = Layer.scoped(

@@ -1,4 +1,6 @@
 /** Text on a terminal: how wide it is, how it is made to fit, and what of it must not get there. */
+import * as Url from "@effect/platform/Url"
+import * as Either from "effect/Either"
 import stringWidth from "string-width"
 
 /**
@@ -102,8 +104,11 @@ export const table = (rows: ReadonlyArray<ReadonlyArray<string>>, columns: numbe
   return cells.map((row) => row.map((cell, i) => column(cell, widths[i]!)).join("  ").trimEnd())
 }
 
+/** Not as `URL.canParse` has it, which on Node 20 takes letters beyond ASCII for none, once it is compiled. */
+export const isUrl = (text: string): boolean => Either.isRight(Url.fromString(text))
+
 /** Whether it is an URL with a host, such as `https://example.com/a`. */
-export const isAddress = (text: string): boolean => /^[a-z][a-z\d+.-]*:\/\/[^/]/i.test(text) && URL.canParse(text)
+export const isAddress = (text: string): boolean => /^[a-z][a-z\d+.-]*:\/\/[^/]/i.test(text) && isUrl(text)
 
 /** One that can be posted to. */
 export const isWebAddress = (text: string): boolean => /^https?:/i.test(text) && isAddress(text)

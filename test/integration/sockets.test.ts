@@ -438,7 +438,7 @@ describe.each(ways)("$name", ({ body, http, layer }) => {
   }
 
   // Chunks that are whole are left to the collector, which comes when it comes.
-  const most = body === "stream" ? 64 : 128
+  const most = body === "stream" ? 64 : 96
   it.scopedLive(`S31: ${LARGE} MiB in chunks of 5 MiB take less than ${most} MiB of memory`, () =>
     Effect.gen(function*() {
       const server = yield* RawServer.make({ countOnly: true })

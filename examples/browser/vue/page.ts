@@ -17,11 +17,14 @@ const App = defineComponent(() => {
 
   const row = (sending: Upload) => {
     const { failure, name, progress: { sent, size }, state } = sending
+    const ended = state === "done" || state === "aborted"
     const goes = state === "uploading" || state === "retrying"
     return h("li", [
       `${name}: ${failure?.message ?? state} `,
       h("progress", { "aria-label": name, max: size, value: sent }),
-      h("button", { onClick: () => goes ? sending.pause() : void sending.start() }, goes ? "Pause" : "Go on")
+      ended
+        ? undefined
+        : h("button", { onClick: () => goes ? sending.pause() : void sending.start() }, goes ? "Pause" : "Go on")
     ])
   }
 

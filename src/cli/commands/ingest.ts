@@ -15,7 +15,7 @@ import { argument, flag, leaf, optional, text } from "../command.js"
 import { connected, Connection, stateFolder } from "../configuration.js"
 import { UsageError } from "../exit.js"
 import type { Database } from "../ingest/database.js"
-import { inLine } from "../text.js"
+import { inLine, isUrl } from "../text.js"
 import * as upload from "./upload.js"
 
 const refuse = (message: string) => new UsageError({ message, command: "ingest" })
@@ -57,7 +57,7 @@ const databaseOf = (flag: string | undefined): Either.Either<Database | undefine
   if (url === "" && flag === undefined) return Either.right(undefined)
   const [, file] = /^sqlite:(?:\/\/(?=\/))?(.+)$/.exec(url) ?? []
   if (file !== undefined && file !== ":memory:") return Either.right({ _tag: "Sqlite", file: resolve(file) })
-  if (!/^postgres(ql)?:\/\//.test(url) || !URL.canParse(url)) {
+  if (!/^postgres(ql)?:\/\//.test(url) || !isUrl(url)) {
     const name = flag === undefined ? VARIABLE : "--database"
     return Either.left(refuse(`${name} takes sqlite:FILE or postgres://USER@HOST/NAME`))
   }

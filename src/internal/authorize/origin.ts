@@ -1,5 +1,6 @@
 /** Whether a request comes from a page that may make it: browsers say of each that writes where it comes from. */
 import type * as HttpServerRequest from "@effect/platform/HttpServerRequest"
+import { urlOf } from "../text/url.js"
 
 /** For where no page of another origin is admitted. */
 export const NONE: ReadonlySet<string> = new Set()
@@ -12,10 +13,8 @@ export interface Judged {
 
 /** A `Host` may name the port that the scheme has anyway, an `Origin` never does. */
 const isOwn = (origin: string, host: string): boolean => {
-  if (!/^https?:\/\//i.test(origin) || !URL.canParse(origin)) return false
-  const page = new URL(origin)
-  const own = `${page.protocol}//${host}`
-  return URL.canParse(own) && new URL(own).host === page.host
+  const page = /^https?:\/\//i.test(origin) ? urlOf(origin) : undefined
+  return page !== undefined && urlOf(`${page.protocol}//${host}`)?.host === page.host
 }
 
 /**
@@ -23,8 +22,8 @@ const isOwn = (origin: string, host: string): boolean => {
  * the end. Undefined if it is none. Apps that are pages have schemes of their own, such as `capacitor://localhost`.
  */
 export const canonical = (origin: string): string | undefined => {
-  if (!URL.canParse(origin)) return undefined
-  const url = new URL(origin)
+  const url = urlOf(origin)
+  if (url === undefined) return undefined
   const is = url.origin === "null" ? `${url.protocol}//${url.host}` : url.origin
   return url.host !== "" && [is, `${is}/`].includes(url.href) ? is : undefined
 }

@@ -1,4 +1,5 @@
 /** One request and its answer, by XMLHttpRequest: only that tells a page how much of a body has left, in every browser. */
+import { urlOf } from "../text/url.js"
 import type { Answer } from "../upload/decision.js"
 
 export interface Request {
@@ -84,7 +85,7 @@ const answerOf = (xhr: XMLHttpRequest, url: string): Answer => {
   const at = xhr.responseURL
   if (at !== "" && at !== new URL(url).href.replace(/#.*$/s, "")) {
     const { location = at } = headers
-    headers["location"] = URL.canParse(location, at) ? new URL(location, at).href : location
+    headers["location"] = urlOf(location, at)?.href ?? location
   }
   return { status: xhr.status, headers, text: xhr.responseText }
 }

@@ -1,4 +1,5 @@
 /** What a page asks its own server: where to upload to, and to take note of what was uploaded (contract 7.1). */
+import { urlOf } from "../text/url.js"
 import * as decision from "../upload/decision.js"
 import { exchange, type Request } from "./exchange.js"
 import { type Code, UploadFailure } from "./failure.js"
@@ -163,8 +164,8 @@ const grantOf = (value: unknown, name: string, from = base()): Grant => {
 
 /** An http address, be it relative to that of the page. */
 export const placeOf = (text: string, from = base()): string | undefined => {
-  const url = URL.canParse(text, from) ? new URL(text, from).href : ""
-  return decision.isLocation(url) ? url : undefined
+  const url = urlOf(text, from)?.href
+  return url !== undefined && decision.isLocation(url) ? url : undefined
 }
 
 /** Browsers send nothing from a secure page to a place that is not, but to the machine itself. */

@@ -3,6 +3,7 @@ import type { PlatformError } from "@effect/platform/Error"
 import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import * as HttpClient from "@effect/platform/HttpClient"
 import type * as HttpClientResponse from "@effect/platform/HttpClientResponse"
+import * as Url from "@effect/platform/Url"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import { isPrivateHost } from "./addresses.js"
@@ -23,15 +24,15 @@ const PATIENCE = "30 seconds"
 const failed = (error_message: string): Failure => ({ error_class: "DownloadFailed", error_message })
 
 const targetOf = ({ allowPrivate }: Fetching, text: string, base?: string): Effect.Effect<URL, Failure> =>
-  Effect.suspend(() => {
-    if (!URL.canParse(text, base)) return Effect.fail(failed("The address cannot be read"))
-    const url = new URL(text, base)
-    return url.protocol !== "http:" && url.protocol !== "https:"
-      ? Effect.fail(failed("Only http and https can be fetched"))
-      : !allowPrivate && isPrivateHost(url.hostname)
-      ? Effect.fail(failed("The address is one of this machine or of a private network"))
-      : Effect.succeed(url)
-  })
+  Effect.flatMap(
+    Effect.mapError(Url.fromString(text, base), () => failed("The address cannot be read")),
+    (url) =>
+      url.protocol !== "http:" && url.protocol !== "https:"
+        ? Effect.fail(failed("Only http and https can be fetched"))
+        : !allowPrivate && isPrivateHost(url.hostname)
+        ? Effect.fail(failed("The address is one of this machine or of a private network"))
+        : Effect.succeed(url)
+  )
 
 /** The answer that is not a redirect. */
 const follow = (

@@ -8,10 +8,12 @@ import * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import * as HttpServerError from "@effect/platform/HttpServerError"
 import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
+import * as Url from "@effect/platform/Url"
 import * as Clock from "effect/Clock"
 import type * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
 import * as ScheduleDecision from "effect/ScheduleDecision"
@@ -267,7 +269,7 @@ export type Needs<R> = Exclude<
 >
 
 const viaApp = <E, R>(app: HttpApp.Default<E, R>, context: Context.Context<Needs<R>>): Send => (url, form) =>
-  URL.canParse(url)
+  Either.isRight(Url.fromString(url))
     ? app.pipe(
       Effect.scoped,
       Effect.provideService(
@@ -317,7 +319,7 @@ export const deliver = (
     const post = (source: Source, cloud: Cloud, id: string, webhook: Pending, isKept: boolean) => {
       const { fields, url } = webhook
       const form = new URLSearchParams(fields).toString()
-      const host = URL.canParse(url) ? new URL(url).host : ""
+      const host = Either.match(Url.fromString(url), { onLeft: () => "", onRight: ({ host }) => host })
       /** Whoever is reset forgets what it had to tell. */
       const isForgotten = () => current() !== source
       const note = (webhook: Pending | undefined) =>

@@ -1,6 +1,7 @@
 /** HLS whose pieces are encrypted (contract 10): the key, and what `ffmpeg` and players are told of it. */
 import * as Either from "effect/Either"
 import * as Encoding from "effect/Encoding"
+import { urlOf } from "../text/url.js"
 import { check, invalid, type Refusal } from "./refusal.js"
 import * as Values from "./values.js"
 
@@ -38,7 +39,7 @@ export const read = (profile: Values.Profile): Either.Either<Encryption | undefi
   Either.gen(function*() {
     if (!Values.flag(profile, "encryption")) return undefined
     const given = text(profile, "encryption_key_url")
-    const url = given !== undefined && URL.canParse(given) ? new URL(given) : undefined
+    const url = given === undefined ? undefined : urlOf(given)
     yield* check(
       given === undefined || url?.protocol === "http:" || url?.protocol === "https:",
       () => invalid("encryption_key_url must be an address of http or https")

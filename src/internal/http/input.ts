@@ -6,6 +6,7 @@ import * as Schema from "effect/Schema"
 import type * as Credentials from "../../Credentials.js"
 import { PandaInputError } from "../../PandaError.js"
 import * as Signature from "../../Signature.js"
+import { urlOf } from "../text/url.js"
 
 /** Shows no value: it may be a secret, and of any length. */
 const inputError = (operation: string) => (error: ParseResult.ParseError) => {
@@ -87,7 +88,7 @@ const NO_CLOUD = "is not set: give the credentials one (PANDA_CLOUD_ID), or use 
 export const checkedPath = (operation: string, path: string): Either.Either<string, PandaInputError> => {
   // What an URL would not leave as it is, is not what we would sign.
   const unchanged = typeof path === "string" && path.startsWith("/") && !/[?#]/.test(path) &&
-    URL.canParse(path, "http://panda") && new URL(path, "http://panda").href === `http://panda${path}`
+    urlOf(path, "http://panda")?.href === `http://panda${path}`
   return unchanged ? Either.right(Signature.canonicalPath(path)) : Either.left(
     new PandaInputError({
       operation,

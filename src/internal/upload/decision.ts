@@ -2,7 +2,7 @@
  * What comes next in an upload, as plain functions of what is known and what was answered: here is said what a status
  * means, which Location is followed, what counts as a failure and when failures are forgotten, and how long a chunk is.
  *
- * Without Effect, and without any import, so that an uploader in a page decides by the very same table. What an answer
+ * Without Effect, so that an uploader in a page decides by the very same table. What an answer
  * means is `meaningOf`, from which follows `next`:
  *
  * | answer | means | next |
@@ -27,6 +27,8 @@
  * A failure is waited for and counted until more is acknowledged than before; a setback, which costs what was
  * acknowledged, until more is than ever. So every loop ends.
  */
+
+import { urlOf } from "../text/url.js"
 
 /** An answer of the upload server; the names of its headers are in lower case. */
 export interface Answer {
@@ -193,9 +195,8 @@ export const TIMEOUT = { stall: 30_000, response: 300_000 }
 
 /** Whether bytes can be sent there, on every HTTP layer: fetch takes no URL with a name or a password in it. */
 export const isLocation = (text: string): boolean => {
-  if (!/^https?:\/\//i.test(text) || !URL.canParse(text)) return false
-  const { password, username } = new URL(text)
-  return username === "" && password === ""
+  const url = /^https?:\/\//i.test(text) ? urlOf(text) : undefined
+  return url !== undefined && url.username === "" && url.password === ""
 }
 
 /**
@@ -212,7 +213,7 @@ export const locationAfter = (
   const stays = { moved: undefined, refused: false }
   if (value === undefined || ENDS.has(meaning)) return stays
   const from = new URL(current)
-  const to = URL.canParse(value, from) ? new URL(value, from) : undefined
+  const to = urlOf(value, from)
   const downgraded = from.protocol === "https:" && to?.protocol === "http:"
   if (to === undefined || !isLocation(to.href) || downgraded) {
     return { moved: undefined, refused: meaning === "Progress" || meaning === "Elsewhere" }

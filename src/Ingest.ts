@@ -24,12 +24,13 @@
  *
  * @since 0.2.0
  */
-import { WorkflowEngine } from "@effect/workflow/WorkflowEngine"
+import { WorkflowEngine, type WorkflowInstance } from "@effect/workflow/WorkflowEngine"
 import type * as Workflow from "@effect/workflow/Workflow"
 import type * as SqlClient from "@effect/sql/SqlClient"
 import type * as FileSystem from "@effect/platform/FileSystem"
 import * as Cause from "effect/Cause"
 import * as Chunk from "effect/Chunk"
+import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import type * as Cron from "effect/Cron"
 import * as Effect from "effect/Effect"
@@ -38,7 +39,9 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import type * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
+import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import * as Tracer from "effect/Tracer"
 import * as journal from "./internal/ingest/journal.js"
 import { Journal } from "./internal/ingest/journal.js"
 import * as liveness from "./internal/ingest/liveness.js"
@@ -310,8 +313,22 @@ export const layer = <E = never, R = never>(
     const { after = OVERDUE, every = "30 seconds" } = options.liveness ?? {}
     yield* Effect.forkScoped(liveness.checking(known, yield* WorkflowEngine, { after, every }))
     yield* Effect.forkScoped(presence.checking(known, { every }))
-    return definition.workflow.toLayer(yield* steps.make(options, known))
+    const own = yield* Effect.context<PandaClient | UploadStore | Sources | R>()
+    const body = yield* steps.make(options, known)
+    return definition.workflow.toLayer((payload, id) =>
+      Effect.mapInputContext(
+        body(payload, id),
+        // The engine in memory lets who submits have the last word, and would upload by that client.
+        (context: Context.Context<WorkflowEngine | WorkflowInstance>) => Context.merge(context, withoutRegion(own))
+      )
+    )
   }))
+
+/** What lasts no longer than the making of a layer. */
+const withoutRegion = <R>(own: Context.Context<R>) =>
+  Context.omit(Scope.Scope, Tracer.ParentSpan)(
+    own as Context.Context<R | Scope.Scope | Tracer.ParentSpan>
+  ) as Context.Context<R>
 
 /**
  * The journal in memory: for tests.

@@ -1,9 +1,10 @@
 /** Ingestions without a database, on the clock of the test. */
+import * as HttpClient from "@effect/platform/HttpClient"
 import * as KeyValueStore from "@effect/platform/KeyValueStore"
 import { assert, describe, it } from "@effect/vitest"
 import * as WorkflowEngine from "@effect/workflow/WorkflowEngine"
-import { Effect, Exit, Fiber, Layer, Metric, Option, Schedule, Schema, Stream, TestClock } from "effect"
-import { Encodings, UploadSource, UploadStore, Videos } from "effect-panda"
+import { Context, Effect, Exit, Fiber, Layer, Metric, Option, Schedule, Schema, Stream, TestClock } from "effect"
+import { Credentials, Encodings, PandaClient, UploadSource, UploadStore, Videos } from "effect-panda"
 import * as Ingest from "effect-panda/Ingest"
 import { PandaSourceError } from "effect-panda/PandaError"
 import * as PandaEmulator from "effect-panda/PandaEmulator"
@@ -101,6 +102,29 @@ describe("an ingestion", () => {
         ["Started", "Progress", "Uploaded"].map((tag) => `${tag} ${id}`)
       )
     }).pipe(Effect.provide(given({ onEvent, upload })))
+  })
+
+  it.effect("runs by what its layer was given, whoever submits it", () => {
+    const delivered: Array<string> = []
+    class Name extends Context.Tag("test/Name")<Name, string>() {}
+    return Effect.gen(function*() {
+      const other = yield* PandaEmulator.make()
+      const { accessKey, cloudId, httpClient, secretKey } = other
+      const theirs = PandaClient.layer.pipe(
+        Layer.provide(Credentials.layer({ accessKey, cloudId, secretKey })),
+        Layer.provide(Layer.succeed(HttpClient.HttpClient, httpClient)),
+        Layer.merge(Layer.succeed(Name, "theirs"))
+      )
+      yield* Ingest.submit({ source: "a.mp4" }).pipe(Effect.provide(theirs))
+      yield* Effect.fork(Effect.provide(Ingest.run({ source: "b.mp4" }), theirs))
+      yield* TestClock.adjust("1 minute")
+      assert.lengthOf(yield* other.videos, 0)
+      assert.lengthOf(yield* (yield* panda).videos, 2)
+      assert.deepStrictEqual(delivered, ["ours", "ours"])
+    }).pipe(Effect.provide(Layer.provide(
+      given({ deliver: () => Effect.map(Name, (name) => void delivered.push(name)) }),
+      Layer.succeed(Name, "ours")
+    )))
   })
 
   it.effect("is known by its source and settings, or by its key", () =>

@@ -3,7 +3,7 @@ import { BaseSequencer, type TestSpecification } from "vitest/node"
 
 /**
  * By size, or by how long they took where that is known; but first those that start processes, which are short and take
- * long. As the last one such a file would leave the other worker without work.
+ * long. As the last one such a file would leave the other workers without work.
  */
 class LongestFirst extends BaseSequencer {
   override async sort(files: Array<TestSpecification>) {
@@ -31,9 +31,10 @@ export default defineConfig({
     // Only what hangs takes so long; what else is slow, a loaded machine makes so.
     testTimeout: 300_000,
     hookTimeout: 300_000,
-    // No fewer either: a worker that is not needed is ended, at times when it has just been given a file.
-    minWorkers: 2,
-    maxWorkers: 2,
+    // One more than cores, for a third of the time tests wait for processes and sockets. No fewer either: a worker that is
+    // not needed is ended, at times when it has just been given a file.
+    minWorkers: 3,
+    maxWorkers: 3,
     // Tests share no state of a module, and loading Effect for each file took a third of the time.
     isolate: false,
     sequence: { sequencer: LongestFirst },

@@ -217,7 +217,7 @@ export interface Part<E> {
 export interface SliceOptions {
   /** From one slice that the connection takes to the next. */
   readonly stallTimeout: Duration.DurationInput
-  /** From the last slice to the answer. */
+  /** From when the last slice has been taken to the answer. */
   readonly responseTimeout: Duration.DurationInput
   /**
    * Bytes. By default what goes within the stall timeout at half a KiB a second, from 4 KiB to 64 KiB, and more as long
@@ -290,6 +290,7 @@ export const sendSlices = <E>(
     const stall = Duration.toMillis(options.stallTimeout)
     const response = Duration.toMillis(options.responseTimeout)
     const kind = yield* Effect.flatMap(PandaClient.PandaClient, ({ longBodies }) => longBodies)
+    const now = yield* monotonic.clock
     const tells = kind === "pulled" || kind === "paced"
     const least = Math.min(Math.max(Math.floor(SLOWEST * stall / 1000), SLICE.least), SLICE.most)
     let size = Math.max(options.sliceSize ?? least, 1)
@@ -298,6 +299,7 @@ export const sendSlices = <E>(
     let failure: Cause.Cause<E> = Cause.empty
     /** A slice that is waited for before it goes: that is not the connection standing still. */
     let held = false
+    let ended = false
 
     /** Smaller where the connection has become slow, and larger where nobody knows how fast it is. */
     const adapt = (millis: number) => {
@@ -305,39 +307,45 @@ export const sendSlices = <E>(
       else if (options.sliceSize === undefined && millis < AT_ONCE) size = Math.min(size * 2, SLICE.unmeasured)
     }
 
-    const slice = Effect.gen(function*() {
-      const asked = yield* monotonic.now
+    /** As many as go next. What takes them before it can send them gets less and less, for the answer not to wait long. */
+    const most = () => {
+      const left = length - taken
+      return Math.min(size, SLICE.largest, tells ? left : Math.max(least, left >> 1), left)
+    }
+
+    const slice: Effect.Effect<Uint8Array | undefined, E> = Effect.suspend(() => {
+      const asked = now()
       if (moved !== undefined) adapt(asked - moved)
       moved = asked
       if (tells) part.release?.(offset + taken - HELD)
-      if (taken === length) return yield* Effect.fail(Option.none())
+      if (taken === length) {
+        ended = true
+        return Effect.as(Effect.void, undefined)
+      }
       held = true
-      // Less and less towards the end: what is taken last has to go before the answer can come.
-      const left = length - taken
-      const most = Math.min(size, SLICE.largest, left, Math.max(least, left >> 1))
-      const bytes = yield* take(offset + taken, most).pipe(
-        Effect.filterOrDieMessage(
-          ({ byteLength }) => byteLength > 0,
-          "UploadSession.sendSlices: `take` has to give bytes"
-        ),
+      return take(offset + taken, most()).pipe(
+        Effect.flatMap((bytes) => {
+          if (bytes.byteLength === 0) return Effect.dieMessage("UploadSession.sendSlices: `take` has to give bytes")
+          taken += bytes.byteLength
+          return Effect.map(options.onSlice(bytes.byteLength, offset + taken), () => {
+            held = false
+            moved = now()
+            return bytes
+          })
+        }),
         // Of which the request only knows that it was broken off.
         Effect.tapErrorCause((cause) =>
           Effect.sync(() => {
             failure = cause
           })
-        ),
-        Effect.mapError(Option.some)
+        )
       )
-      taken += bytes.byteLength
-      yield* options.onSlice(bytes.byteLength, offset + taken)
-      held = false
-      moved = yield* monotonic.now
-      return bytes
     })
 
     /** Ends when nothing has moved for too long. */
-    const stillness: Effect.Effect<void> = Effect.flatMap(monotonic.now, (now) => {
-      const left = held ? stall : (moved ??= now) + (taken === length ? response : stall) - now
+    const stillness: Effect.Effect<void> = Effect.suspend(() => {
+      const at = now()
+      const left = held ? stall : (moved ??= at) + (ended ? response : stall) - at
       return left <= 0 ? Effect.void : Effect.zipRight(Effect.sleep(Math.ceil(left)), stillness)
     })
 

@@ -2,11 +2,11 @@
 import * as HttpBody from "@effect/platform/HttpBody"
 import type * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import * as Cause from "effect/Cause"
+import * as Channel from "effect/Channel"
 import * as Parts from "effect/Chunk"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
-import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import * as Runtime from "effect/Runtime"
 import type * as Scope from "effect/Scope"
@@ -26,20 +26,28 @@ export const kindOf = (response: HttpClientResponse.HttpClientResponse): Kind | 
 
 const inside = (value: unknown, key: string): unknown => Predicate.hasProperty(value, key) ? value[key] : undefined
 
-/** What `next` gives, until it fails with nothing. */
+/** What `next` gives, until there is nothing more. */
 export const make = <E>(
   kind: Kind,
-  next: Effect.Effect<Uint8Array, Option.Option<E>>,
+  next: Effect.Effect<Uint8Array | undefined, E>,
   contentLength: number
 ): Effect.Effect<HttpBody.HttpBody, never, Scope.Scope> => {
   const contentType = "application/octet-stream"
   if (kind === "pulled") {
     return Effect.map(iterable(next), (body) => HttpBody.raw(body, { contentType, contentLength }))
   }
-  const body = HttpBody.stream(Stream.repeatEffectChunkOption(Effect.map(next, inHalves)), contentType, contentLength)
+  const body = HttpBody.stream(Stream.fromChannel(channel(next)), contentType, contentLength)
   streams.add(body)
   return Effect.succeed(body)
 }
+
+const channel = <E>(
+  next: Effect.Effect<Uint8Array | undefined, E>
+): Channel.Channel<Parts.Chunk<Uint8Array>, unknown, E> =>
+  Channel.flatMap(
+    Channel.fromEffect(next),
+    (bytes) => bytes === undefined ? Channel.void : Channel.zipRight(Channel.write(inHalves(bytes)), channel(next))
+  )
 
 /** Since Node's layer waits for the connection between the parts of a chunk, but not after the last. */
 const inHalves = (bytes: Uint8Array) => {
@@ -49,11 +57,11 @@ const inHalves = (bytes: Uint8Array) => {
 
 /** What is asked for is stopped with the scope. */
 const iterable = <A, E>(
-  next: Effect.Effect<A, Option.Option<E>>
+  next: Effect.Effect<A | undefined, E>
 ): Effect.Effect<AsyncIterable<A>, never, Scope.Scope> =>
   Effect.gen(function*() {
     const run = Runtime.runFork(yield* Effect.runtime<never>())
-    let asked: Fiber.RuntimeFiber<A, Option.Option<E>> | undefined
+    let asked: Fiber.RuntimeFiber<A | undefined, E> | undefined
     yield* Effect.addFinalizer(() => asked === undefined ? Effect.void : Fiber.interrupt(asked))
     return {
       [Symbol.asyncIterator]: () => ({
@@ -61,11 +69,8 @@ const iterable = <A, E>(
           new Promise((resolve, reject) => {
             asked = run(next)
             asked.addObserver(Exit.match({
-              onSuccess: (value) => resolve({ done: false, value }),
-              onFailure: (cause) =>
-                Option.contains(Cause.failureOption(cause), Option.none())
-                  ? resolve({ done: true, value: undefined })
-                  : reject(Cause.squash(cause))
+              onSuccess: (value) => resolve(value === undefined ? { done: true, value } : { done: false, value }),
+              onFailure: (cause) => reject(Cause.squash(cause))
             }))
           })
       })

@@ -99,7 +99,8 @@ const sendSlices = (cargo: Cargo): Sending =>
     const end = offset + length
     cargo.known = decision.sending(cargo.known, length, true)
 
-    const began = yield* monotonic.now
+    const now = yield* monotonic.clock
+    const began = now()
     let waited = 0
     let left = length
     let gone = began
@@ -107,11 +108,12 @@ const sendSlices = (cargo: Cargo): Sending =>
     const told = teller(cargo)
     /** Time in which the connection did not have to do with it. */
     const waiting = <A, E>(effect: Effect.Effect<A, E>) =>
-      Effect.gen(function*() {
-        const before = yield* monotonic.now
-        const value = yield* effect
-        waited += (yield* monotonic.now) - before
-        return value
+      Effect.suspend(() => {
+        const before = now()
+        return Effect.map(effect, (value) => {
+          waited += now() - before
+          return value
+        })
       })
     const exchange = yield* UploadSession.sendSlices(cargo.state.location, {
       offset,
@@ -119,33 +121,32 @@ const sendSlices = (cargo: Cargo): Sending =>
       size,
       release,
       take: (offset, most) =>
-        Effect.gen(function*() {
-          const bytes = yield* waiting(take(offset, most))
+        Effect.flatMap(waiting(take(offset, most)), (bytes) => {
           left -= bytes.byteLength
           // Before the server has the whole of it, and while what went before is on its way.
-          if (left === 0) yield* verify(cargo)
-          return bytes
+          return left === 0 ? Effect.as(verify(cargo), bytes) : Effect.succeed(bytes)
         })
     }, {
       stallTimeout,
       responseTimeout: answerTime(cargo, length, end),
       sliceSize: sliceSize(cargo),
       onSlice: (count, end) =>
-        Effect.gen(function*() {
-          if (bandwidth !== undefined) yield* waiting(bandwidth.take(count))
-          // Its layer may go on with a request that nobody waits for any more.
-          if (over) return yield* Effect.never
-          yield* Metric.incrementBy(bytesSent, count)
-          gone = yield* monotonic.now
-          cargo.known = decision.sentTo(cargo.known, end)
-          yield* told(gone, waited, count, end)
-        })
+        Effect.zipRight(
+          bandwidth === undefined ? Effect.void : waiting(bandwidth.take(count)),
+          Effect.suspend(() => {
+            // Its layer may go on with a request that nobody waits for any more.
+            if (over) return Effect.never
+            gone = now()
+            cargo.known = decision.sentTo(cargo.known, end)
+            return Effect.zipRight(Metric.incrementBy(bytesSent, count), told(gone, waited, count, end))
+          })
+        )
     })
     over = true
     if (Either.isRight(exchange.reply)) {
-      const now = yield* monotonic.now
-      cargo.known = { ...cargo.known, pace: decision.answered(cargo.known.pace, (now - gone) / 1000) }
-      measure(cargo, length, now - began - waited)
+      const answered = now()
+      cargo.known = { ...cargo.known, pace: decision.answered(cargo.known.pace, (answered - gone) / 1000) }
+      measure(cargo, length, answered - began - waited)
     }
     if (exchange.outcome._tag === "Progress" && exchange.outcome.offset === end) yield* reader.flow.arrived
     return exchange

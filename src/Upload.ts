@@ -7,6 +7,7 @@
  * @see https://github.com/pandastream/slate/blob/3ade13b/source/includes/upload_api.md
  * @since 0.1.0
  */
+import * as Chunk from "effect/Chunk"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -281,7 +282,7 @@ export interface Totals {
  * @category models
  */
 export interface ManyOptions<S, R> extends Options {
-  /** How many files at a time; 3 by default. */
+  /** How many files at a time; 3 by default, 1,024 at most. */
   readonly concurrency?: number | undefined
   /** Whether the first failure ends all; by default the others go on. */
   readonly failFast?: boolean | undefined
@@ -304,59 +305,68 @@ export const many = <S extends UploadSource.Any, R = PandaClient.PandaClient>(
   const { cancel, concurrency = 3, failFast = false, ...each } = options
   // Where no other is given, R is what `start` needs.
   const upload = options.upload ?? start as NonNullable<typeof options.upload>
-  return Stream.unwrap(Effect.gen(function*() {
+  return Stream.unwrapScoped(Effect.gen(function*() {
     const shared = each.bandwidth === undefined ? undefined : yield* bandwidth.make(each.bandwidth)
+    const box = yield* mailbox.make<Told<S>, UploadError>(
+      ({ told }, last) => told._tag === "Event" && last.told._tag === "Event" && isNewer(told.event, last.told.event),
+      ({ file }) => file
+    )
 
-    const one = (source: S): Stream.Stream<Told<S>, UploadError, R> =>
-      Stream.suspend(() => {
+    const one = (source: S): Effect.Effect<void, UploadError, R> =>
+      Effect.suspend(() => {
         const file: File = { acknowledged: 0, size: 0 }
-        let [uploaded, cancelled] = [false, false]
-        const events = Stream.flatMap(upload(source, each), (event): Stream.Stream<Told<S>> => {
-          const told: Told<S> = { file, told: { _tag: "Event", source, event } }
-          if (event._tag !== "Uploaded") return Stream.succeed(told)
+        let uploaded = false
+        const tell = (told: Told<S>["told"]) => box.offer({ file, told })
+        const events = Stream.runForEach(upload(source, each), (event) => {
+          const told = { _tag: "Event", source, event } as const
+          if (event._tag !== "Uploaded") return tell(told)
           uploaded = true
           // An upload ends well only if whoever is told of it has no trouble with that.
-          return Stream.unwrap(Effect.map(Deferred.make<void>(), (taken) =>
-            Stream.concat(Stream.succeed({ ...told, taken }), Stream.drain(Deferred.await(taken)))))
+          return Effect.flatMap(Deferred.make<void>(), (taken) =>
+            Effect.zipRight(box.offer({ file, told, taken }), Deferred.await(taken)))
         })
-        const cancellable = cancel === undefined ? events : Stream.concat(
-          Stream.interruptWhen(
-            events,
-            Effect.zipRight(
-              cancel(source),
-              Effect.sync(() => {
-                cancelled = true
-              })
-            )
-          ),
-          Stream.suspend(() =>
-            cancelled && !uploaded
-              ? Stream.succeed<Told<S>>({ file, told: { _tag: "Cancelled", source } })
-              : Stream.empty
-          )
-        )
+        const cancelled = Effect.suspend(() => uploaded ? Effect.never : tell({ _tag: "Cancelled", source }))
+        const cancellable = cancel === undefined
+          ? events
+          : Effect.raceFirst(events, Effect.zipRight(cancel(source), cancelled))
         return failFast
           ? cancellable
-          : Stream.catchAll(cancellable, (error) =>
-            Stream.succeed<Told<S>>({ file, told: { _tag: "Failed", source, error } }))
+          : Effect.catchAll(cancellable, (error) => tell({ _tag: "Failed", source, error }))
       })
 
-    return Stream.fromIterable(sources).pipe(
-      Stream.flatMap(one, { concurrency, bufferSize: 1 }),
-      // Counted in the order in which it is told, which is not the one in which it happened to several files.
-      Stream.mapAccum(none, (before, { file, taken, told }) => {
-        const totals = count(before, file, told)
-        return [totals, { event: { ...told, totals }, taken }]
-      }),
-      Stream.flatMap(({ event, taken }): Stream.Stream<ManyEvent<S>> =>
-        taken === undefined
-          ? Stream.succeed(event)
-          : Stream.concat(Stream.succeed(event), Stream.drain(Deferred.succeed(taken, undefined)))
-      ),
-      Stream.provideService(bandwidth.CurrentBandwidth, shared)
+    const files = sources[Symbol.iterator]()
+    const worker: Effect.Effect<void, UploadError, R> = Effect.suspend(() => {
+      const next = files.next()
+      return next.done === true ? Effect.void : Effect.flatMap(one(next.value), () => worker)
+    })
+    const workers = concurrency > 1 ? Math.min(Math.floor(concurrency), MOST_AT_A_TIME) : 1
+    yield* Effect.replicateEffect(worker, workers, { concurrency: "unbounded", discard: true }).pipe(
+      Effect.provideService(bandwidth.CurrentBandwidth, shared),
+      Effect.onExit(box.end),
+      Effect.exit,
+      Effect.forkScoped
     )
+
+    let totals = none
+    let taken: Array<Deferred.Deferred<void>> = []
+    // Who asks for more has got by with what there was before.
+    const acknowledge = Effect.suspend(() => {
+      const last = taken
+      taken = []
+      return Effect.forEach(last, (one) => Deferred.succeed(one, undefined), { discard: true })
+    })
+    const told = Effect.map(box.take, Chunk.map(({ file, taken: one, told }): ManyEvent<S> => {
+      // Counted in the order in which it is told, which is not the one in which it happened to several files.
+      totals = count(totals, file, told)
+      if (one !== undefined) taken.push(one)
+      return { ...told, totals }
+    }))
+    return Stream.repeatEffectChunkOption(Effect.zipRight(acknowledge, told))
   }))
 }
+
+/** More files than that at a time are none the faster for it. */
+const MOST_AT_A_TIME = 1024
 
 type WithoutTotals<A> = A extends unknown ? Omit<A, "totals"> : never
 
@@ -580,9 +590,7 @@ const events = (
 ): Stream.Stream<UploadEvent, UploadError, PandaClient.PandaClient> =>
   Stream.unwrapScoped(Effect.gen(function*() {
     yield* checkOptions(operation, options)
-    const box = yield* mailbox.make<UploadEvent, UploadError>((event, last) =>
-      event._tag === "Progress" && last._tag === "Progress"
-    )
+    const box = yield* mailbox.make<UploadEvent, UploadError>(isNewer)
     const emit = (event: UploadEvent) => Effect.zipRight(note(operation, event), box.offer(event))
     const shared = yield* bandwidth.CurrentBandwidth
     const own = options.bandwidth === undefined ? undefined : yield* bandwidth.make(options.bandwidth)
@@ -623,8 +631,12 @@ const events = (
     )
     // How it ends the stream tells: the fiber need not say it too.
     yield* Effect.forkScoped(Effect.exit(upload))
-    return box.stream
+    return Stream.repeatEffectChunkOption(box.take)
   }))
+
+/** Whether nobody needs the last event any more, now that there is this one. */
+const isNewer = (event: UploadEvent, last: UploadEvent): boolean =>
+  event._tag === "Progress" && last._tag === "Progress"
 
 /** What logs, the upload's span and the metrics tell of an event. Of progress its chunks tell. */
 const note = (operation: string, event: UploadEvent): Effect.Effect<void> => {

@@ -4,23 +4,32 @@ import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
-import * as Stream from "effect/Stream"
 
 export interface Mailbox<A, E> {
   readonly offer: (event: A) => Effect.Effect<void>
   readonly end: (exit: Exit.Exit<unknown, E>) => Effect.Effect<void>
-  readonly stream: Stream.Stream<A, E>
+  /** What there is, once there is something; fails with nothing at the end. */
+  readonly take: Effect.Effect<Chunk.Chunk<A>, Option.Option<E>>
 }
 
-/** `replaces` tells whether an event makes the last one that was not yet taken superfluous. */
-export const make = <A, E>(replaces: (event: A, last: A) => boolean): Effect.Effect<Mailbox<A, E>> =>
+/**
+ * `replaces` tells whether an event makes the last one of the same subject that was not yet taken superfluous; all are of
+ * the same, unless `subjectOf` says otherwise.
+ */
+export const make = <A, E>(
+  replaces: (event: A, last: A) => boolean,
+  subjectOf: (event: A) => unknown = () => undefined
+): Effect.Effect<Mailbox<A, E>> =>
   Effect.map(Effect.makeLatch(false), (news) => {
     let events: Array<A> = []
+    /** Where the last one of each subject is. */
+    const lasts = new Map<unknown, number>()
     let ended: Exit.Exit<unknown, E> | undefined
     const look: Effect.Effect<Chunk.Chunk<A>, Option.Option<E>> = Effect.suspend(() => {
       if (events.length > 0) {
         const taken = Chunk.unsafeFromArray(events)
         events = []
+        lasts.clear()
         return Effect.succeed(taken)
       }
       if (ended !== undefined) {
@@ -35,9 +44,10 @@ export const make = <A, E>(replaces: (event: A, last: A) => boolean): Effect.Eff
     return {
       offer: (event) =>
         Effect.suspend(() => {
-          const last = events.at(-1)
-          if (last !== undefined && replaces(event, last)) events.pop()
-          events.push(event)
+          const subject = subjectOf(event)
+          const last = lasts.get(subject)
+          if (last !== undefined && replaces(event, events[last]!)) events[last] = event
+          else lasts.set(subject, events.push(event) - 1)
           return news.open
         }),
       end: (exit) =>
@@ -45,6 +55,6 @@ export const make = <A, E>(replaces: (event: A, last: A) => boolean): Effect.Eff
           ended = exit
           return news.open
         }),
-      stream: Stream.repeatEffectChunkOption(take)
+      take
     }
   })

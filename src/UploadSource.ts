@@ -132,28 +132,34 @@ export const fromFile = (
         ? Effect.void
         : unreadable(others[type] ?? "it is no regular file: pass what is in it to UploadSource.fromStream")
 
-    const handleOf = (file: FileSystem.File): Handle => ({
-      stat: Effect.gen(function*() {
-        const info = yield* Effect.mapError(file.stat, failed)
-        yield* regular(info)
-        return {
-          size: Number(info.size),
-          modified: Option.getOrUndefined(Option.flatMap(info.mtime, DateTime.make))
-        }
-      }),
-      read: (offset, buffer) =>
-        Effect.gen(function*() {
-          yield* file.seek(offset, "start")
-          let filled = 0
-          // A read may give less than was asked for before the end is reached.
-          while (filled < buffer.byteLength) {
-            const count = Number(yield* file.read(buffer.subarray(filled)))
-            if (count === 0) break
-            filled += count
+    const handleOf = (file: FileSystem.File): Handle => {
+      /** Where the file is, if that is known: to seek costs as much as to read. */
+      let at: number | undefined
+      return {
+        stat: Effect.gen(function*() {
+          const info = yield* Effect.mapError(file.stat, failed)
+          yield* regular(info)
+          return {
+            size: Number(info.size),
+            modified: Option.getOrUndefined(Option.flatMap(info.mtime, DateTime.make))
           }
-          return filled
-        }).pipe(Effect.mapError(failed))
-    })
+        }),
+        read: (offset, buffer) =>
+          Effect.gen(function*() {
+            if (offset !== at) yield* file.seek(offset, "start")
+            at = undefined
+            let filled = 0
+            // A read may give less than was asked for before the end is reached.
+            while (filled < buffer.byteLength) {
+              const count = Number(yield* file.read(buffer.subarray(filled)))
+              if (count === 0) break
+              filled += count
+            }
+            at = offset + filled
+            return filled
+          }).pipe(Effect.mapError(failed))
+      }
+    }
     return {
       _tag: "Rewindable",
       name,
@@ -368,9 +374,9 @@ export const fingerprint = (
       return yield* new PandaSourceError({ operation: "UploadSource.fingerprint", reason: "Empty", file: name })
     }
     if (_tag === "OnePass") return { size, modified, digest: "" }
-    const head = new Uint8Array(Math.min(size, SAMPLE))
+    const ends = new Uint8Array(Math.min(size, 2 * SAMPLE))
+    const [head, tail] = [ends.subarray(0, SAMPLE), ends.subarray(SAMPLE)]
     yield* readFully(name, handle, 0, head)
-    const tail = new Uint8Array(Math.min(size - head.byteLength, SAMPLE))
     yield* readFully(name, handle, size - tail.byteLength, tail)
-    return { size, modified, digest: Encoding.encodeHex(sha256.create().update(head).update(tail).digest()) }
+    return { size, modified, digest: Encoding.encodeHex(sha256(ends)) }
   })

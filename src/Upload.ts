@@ -12,6 +12,7 @@ import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as FiberId from "effect/FiberId"
 import * as Metric from "effect/Metric"
 import * as Option from "effect/Option"
 import * as Random from "effect/Random"
@@ -150,7 +151,7 @@ export const start = (
   source: UploadSource.Any,
   options: Options = {}
 ): Stream.Stream<UploadEvent, UploadError, PandaClient.PandaClient> =>
-  events("Upload.start", source, options, ({ begin }) => begin)
+  events("Upload.start", source, options, fromTheStart)
 
 /**
  * Goes on with an upload from its state, at the byte after the last one that the server has. The source is checked
@@ -302,9 +303,7 @@ export const many = <S extends UploadSource.Any, R = PandaClient.PandaClient>(
   sources: Iterable<S>,
   options: ManyOptions<S, R> = {}
 ): Stream.Stream<ManyEvent<S>, UploadError, PandaClient.PandaClient | R> => {
-  const { cancel, concurrency = 3, failFast = false, ...each } = options
-  // Where no other is given, R is what `start` needs.
-  const upload = options.upload ?? start as NonNullable<typeof options.upload>
+  const { cancel, concurrency = 3, failFast = false, upload, ...each } = options
   return Stream.unwrapScoped(Effect.gen(function*() {
     const shared = each.bandwidth === undefined ? undefined : yield* bandwidth.make(each.bandwidth)
     const box = yield* mailbox.make<Told<S>, UploadError>(
@@ -312,30 +311,31 @@ export const many = <S extends UploadSource.Any, R = PandaClient.PandaClient>(
       ({ file }) => file
     )
 
-    const one = (source: S): Effect.Effect<void, UploadError, R> =>
+    const one = (source: S): Effect.Effect<void, UploadError, PandaClient.PandaClient | R> =>
       Effect.suspend(() => {
-        const file: File = { acknowledged: 0, size: 0 }
+        const file: File = { acknowledged: 0, size: 0, taken: Deferred.unsafeMake(FiberId.none) }
         let uploaded = false
         const tell = (told: Told<S>["told"]) => box.offer({ file, told })
-        const events = Stream.runForEach(upload(source, each), (event) => {
-          const told = { _tag: "Event", source, event } as const
-          if (event._tag !== "Uploaded") return tell(told)
-          uploaded = true
-          // An upload ends well only if whoever is told of it has no trouble with that.
-          return Effect.flatMap(Deferred.make<void>(), (taken) =>
-            Effect.zipRight(box.offer({ file, told, taken }), Deferred.await(taken)))
-        })
+        const tellEvent = (event: UploadEvent) => {
+          uploaded ||= event._tag === "Uploaded"
+          return tell({ _tag: "Event", source, event })
+        }
+        // An upload ends well only if whoever is told of it has no trouble with that.
+        const untilTaken = Effect.suspend(() => uploaded ? Deferred.await(file.taken) : Effect.void)
+        const whole: Effect.Effect<void, UploadError, PandaClient.PandaClient | R> = upload === undefined
+          ? Effect.zipRight(telling("Upload.start", source, each, fromTheStart, tellEvent), untilTaken)
+          : Stream.runForEach(upload(source, each), (event) => Effect.zipRight(tellEvent(event), untilTaken))
         const cancelled = Effect.suspend(() => uploaded ? Effect.never : tell({ _tag: "Cancelled", source }))
         const cancellable = cancel === undefined
-          ? events
-          : Effect.raceFirst(events, Effect.zipRight(cancel(source), cancelled))
+          ? whole
+          : Effect.raceFirst(whole, Effect.zipRight(cancel(source), cancelled))
         return failFast
           ? cancellable
           : Effect.catchAll(cancellable, (error) => tell({ _tag: "Failed", source, error }))
       })
 
     const files = sources[Symbol.iterator]()
-    const worker: Effect.Effect<void, UploadError, R> = Effect.suspend(() => {
+    const worker: ReturnType<typeof one> = Effect.suspend(() => {
       const next = files.next()
       return next.done === true ? Effect.void : Effect.flatMap(one(next.value), () => worker)
     })
@@ -348,20 +348,22 @@ export const many = <S extends UploadSource.Any, R = PandaClient.PandaClient>(
     )
 
     let totals = none
-    let taken: Array<Deferred.Deferred<void>> = []
+    let uploaded: ReadonlyArray<File> = []
     // Who asks for more has got by with what there was before.
     const acknowledge = Effect.suspend(() => {
-      const last = taken
-      taken = []
-      return Effect.forEach(last, (one) => Deferred.succeed(one, undefined), { discard: true })
+      const files = uploaded
+      uploaded = []
+      return Effect.forEach(files, ({ taken }) => Deferred.succeed(taken, undefined), { discard: true })
     })
-    const told = Effect.map(box.take, Chunk.map(({ file, taken: one, told }): ManyEvent<S> => {
-      // Counted in the order in which it is told, which is not the one in which it happened to several files.
-      totals = count(totals, file, told)
-      if (one !== undefined) taken.push(one)
-      return { ...told, totals }
-    }))
-    return Stream.repeatEffectChunkOption(Effect.zipRight(acknowledge, told))
+    const take = Effect.map(box.take, (news) => {
+      uploaded = Array.from(news).filter(({ told }) => isUploaded(told)).map(({ file }) => file)
+      return Chunk.map(news, ({ file, told }): ManyEvent<S> => {
+        // Counted in the order in which it is told, which is not the one in which it happened to several files.
+        totals = count(totals, file, told)
+        return { ...told, totals }
+      })
+    })
+    return Stream.repeatEffectChunkOption(Effect.zipRight(acknowledge, take))
   }))
 }
 
@@ -370,18 +372,21 @@ const MOST_AT_A_TIME = 1024
 
 type WithoutTotals<A> = A extends unknown ? Omit<A, "totals"> : never
 
-/** How far one file of many was, as last told. */
+/** One file of many: how far it was, as last told. */
 interface File {
   acknowledged: number
   size: number
+  /** Waits for somebody to have been told that it is uploaded. */
+  readonly taken: Deferred.Deferred<void>
 }
 
 interface Told<S extends UploadSource.Any> {
   readonly file: File
-  /** Waits to be told that it was taken. */
-  readonly taken?: Deferred.Deferred<void>
   readonly told: WithoutTotals<ManyEvent<S>>
 }
+
+const isUploaded = (told: Told<UploadSource.Any>["told"]): boolean =>
+  told._tag === "Event" && told.event._tag === "Uploaded"
 
 const none: Totals = { acknowledged: 0, size: 0, begun: 0, uploaded: 0, failed: 0, cancelled: 0 }
 
@@ -581,6 +586,8 @@ interface Ways {
 
 type Running = Effect.Effect<Video, UploadError, PandaClient.PandaClient | Scope.Scope>
 
+const fromTheStart = ({ begin }: Ways): Running => begin
+
 /** Runs an upload in the background of the stream of its events, for as long as someone takes from that. */
 const events = (
   operation: string,
@@ -589,13 +596,28 @@ const events = (
   choose: (ways: Ways) => Running
 ): Stream.Stream<UploadEvent, UploadError, PandaClient.PandaClient> =>
   Stream.unwrapScoped(Effect.gen(function*() {
-    yield* checkOptions(operation, options)
     const box = yield* mailbox.make<UploadEvent, UploadError>(isNewer)
-    const emit = (event: UploadEvent) => Effect.zipRight(note(operation, event), box.offer(event))
+    const upload = Effect.onExit(telling(operation, source, options, choose, box.offer), box.end)
+    // How it ends the stream tells: the fiber need not say it too.
+    yield* Effect.forkScoped(Effect.exit(upload))
+    return Stream.repeatEffectChunkOption(box.take)
+  }))
+
+/** Runs an upload, and tells what happens in it. */
+const telling = (
+  operation: string,
+  source: UploadSource.Any,
+  options: Options,
+  choose: (ways: Ways) => Running,
+  tell: (event: UploadEvent) => Effect.Effect<void>
+): Effect.Effect<void, UploadError, PandaClient.PandaClient> =>
+  Effect.gen(function*() {
+    yield* checkOptions(operation, options)
+    const emit = (event: UploadEvent) => Effect.zipRight(note(operation, event), tell(event))
     const shared = yield* bandwidth.CurrentBandwidth
     const own = options.bandwidth === undefined ? undefined : yield* bandwidth.make(options.bandwidth)
 
-    const upload = Effect.gen(function*() {
+    yield* Effect.gen(function*() {
       const handle = yield* source.open
       const { open, run } = transfer.make(source, handle, {
         operation,
@@ -626,13 +648,9 @@ const events = (
       Effect.scoped,
       transforming(options),
       Metric.trackDuration(duration),
-      observed(operation, source.name),
-      Effect.onExit(box.end)
+      observed(operation, source.name)
     )
-    // How it ends the stream tells: the fiber need not say it too.
-    yield* Effect.forkScoped(Effect.exit(upload))
-    return Stream.repeatEffectChunkOption(box.take)
-  }))
+  })
 
 /** Whether nobody needs the last event any more, now that there is this one. */
 const isNewer = (event: UploadEvent, last: UploadEvent): boolean =>

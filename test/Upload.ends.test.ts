@@ -292,7 +292,9 @@ describe("every upload ends", () => {
         for (let ahead = 0; ahead < 4; ahead++) {
           for (let pace = 1; pace < 4; pace++) {
             const box = yield* mailbox.make<number, never>(() => false)
-            const fiber = yield* Effect.fork(Effect.withMaxOpsBeforeYield(Stream.runCollect(Stream.repeatEffectChunkOption(box.take)), ops))
+            const fiber = yield* Effect.fork(
+              Effect.withMaxOpsBeforeYield(Stream.runCollect(Stream.repeatEffectChunkOption(box.take)), ops)
+            )
             yield* Effect.repeatN(Effect.yieldNow(), ahead)
             for (let news = 0; news < 5; news++) {
               yield* box.offer(news)

@@ -299,6 +299,42 @@ describe("Upload.many", () => {
       yield* allArrived(2)
     }))
 
+  scenario("keeps of the news of each file the newest, for who looks on slowly", () =>
+    Effect.gen(function*() {
+      yield* inject({ route: "chunk", fault: Fault.delay("1 second"), times: Infinity })
+      const behind = yield* Deferred.make<void>()
+      const events: Array<string> = []
+      const uploads = Upload.many(named(3, () => 30_000), { ...options, concurrency: 3 })
+      const fiber = yield* Effect.fork(Stream.runForEach(uploads, (told) => {
+        events.push(told._tag === "Event" ? told.event._tag : told._tag)
+        return Deferred.await(behind)
+      }))
+      yield* TestClock.adjust("1 hour")
+      assert.lengthOf(yield* sessions, 3)
+      yield* Deferred.succeed(behind, undefined)
+      yield* TestClock.adjust("1 hour")
+      yield* Fiber.join(fiber)
+      // Thirty chunks of each file went meanwhile.
+      assert.isAtMost(events.filter((tag) => tag === "Progress").length, 2 * 3)
+      assert.lengthOf(events.filter((tag) => tag === "Uploaded"), 3)
+    }))
+
+  scenario("takes sources as there is room for them, of which there may be no end", () =>
+    Effect.gen(function*() {
+      let taken = 0
+      const endless = function*() {
+        for (;;) yield named(1, () => 2500 + taken++)[0]!
+      }
+      const uploads = Upload.many({ [Symbol.iterator]: endless }, { ...options, concurrency: 2 }).pipe(
+        Stream.filter((told) => told._tag === "Event" && told.event._tag === "Uploaded"),
+        Stream.take(3)
+      )
+      const fiber = yield* Effect.fork(Stream.runCount(uploads))
+      yield* TestClock.adjust("1 hour")
+      assert.strictEqual(yield* Fiber.join(fiber), 3)
+      assert.isAtMost(taken, 3 + 2)
+    }))
+
   scenario("is stopped by an interruption, all of it", () =>
     Effect.gen(function*() {
       yield* inject({ route: "chunk", fault: Fault.delay("1 second"), times: Infinity })

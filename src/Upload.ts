@@ -325,10 +325,12 @@ export const many = <S extends UploadSource.Any, R = PandaClient.PandaClient>(
         const whole: Effect.Effect<void, UploadError, PandaClient.PandaClient | R> = upload === undefined
           ? Effect.zipRight(telling("Upload.start", source, each, fromTheStart, tellEvent), untilTaken)
           : Stream.runForEach(upload(source, each), (event) => Effect.zipRight(tellEvent(event), untilTaken))
-        const cancelled = Effect.suspend(() => uploaded ? Effect.never : tell({ _tag: "Cancelled", source }))
-        const cancellable = cancel === undefined
-          ? whole
-          : Effect.raceFirst(whole, Effect.zipRight(cancel(source), cancelled))
+        // What is uploaded already cannot be cancelled any more.
+        const wish = Effect.suspend(() => uploaded ? Effect.never : Effect.succeed(true))
+        const cancellable = cancel === undefined ? whole : Effect.flatMap(
+          Effect.raceFirst(Effect.as(whole, false), Effect.zipRight(cancel(source), wish)),
+          (cancelled) => cancelled && !uploaded ? tell({ _tag: "Cancelled", source }) : Effect.void
+        )
         return failFast
           ? cancellable
           : Effect.catchAll(cancellable, (error) => tell({ _tag: "Failed", source, error }))
@@ -348,15 +350,16 @@ export const many = <S extends UploadSource.Any, R = PandaClient.PandaClient>(
     )
 
     let totals = none
-    let uploaded: ReadonlyArray<File> = []
+    let given = Chunk.empty<Told<S>>()
     // Who asks for more has got by with what there was before.
-    const acknowledge = Effect.suspend(() => {
-      const files = uploaded
-      uploaded = []
-      return Effect.forEach(files, ({ taken }) => Deferred.succeed(taken, undefined), { discard: true })
-    })
+    const acknowledge = Effect.suspend(() =>
+      Effect.forEach(given, ({ file, told }) =>
+        told._tag === "Event" && told.event._tag === "Uploaded"
+          ? Deferred.succeed(file.taken, undefined)
+          : Effect.void, { discard: true })
+    )
     const take = Effect.map(box.take, (news) => {
-      uploaded = Array.from(news).filter(({ told }) => isUploaded(told)).map(({ file }) => file)
+      given = news
       return Chunk.map(news, ({ file, told }): ManyEvent<S> => {
         // Counted in the order in which it is told, which is not the one in which it happened to several files.
         totals = count(totals, file, told)
@@ -384,9 +387,6 @@ interface Told<S extends UploadSource.Any> {
   readonly file: File
   readonly told: WithoutTotals<ManyEvent<S>>
 }
-
-const isUploaded = (told: Told<UploadSource.Any>["told"]): boolean =>
-  told._tag === "Event" && told.event._tag === "Uploaded"
 
 const none: Totals = { acknowledged: 0, size: 0, begun: 0, uploaded: 0, failed: 0, cancelled: 0 }
 

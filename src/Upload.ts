@@ -688,26 +688,15 @@ const checkOptions = (
   operation: string,
   { bandwidth, chunkSize, chunkTime }: Options
 ): Effect.Effect<void, PandaInputError> => {
+  const refuse = (parameter: string, description: string) => new PandaInputError({ operation, parameter, description })
   if (chunkSize !== undefined && !(Number.isInteger(chunkSize) && chunkSize >= 1 && chunkSize <= LARGEST_CHUNK)) {
-    return new PandaInputError({
-      operation,
-      parameter: "chunkSize",
-      description: "is not a whole number from 1 to 536870912 (512 MiB): leave it out to let chunks adapt"
-    })
+    return refuse("chunkSize", "is not a whole number from 1 to 536870912 (512 MiB): leave it out to let chunks adapt")
   }
   if (chunkTime !== undefined && Duration.toMillis(chunkTime) <= 0) {
-    return new PandaInputError({
-      operation,
-      parameter: "chunkTime",
-      description: "is no length of time above 0: leave it out for 30 seconds"
-    })
+    return refuse("chunkTime", "is no length of time above 0: leave it out for 30 seconds")
   }
   if (bandwidth !== undefined && !(Number.isFinite(bandwidth) && bandwidth > 0)) {
-    return new PandaInputError({
-      operation,
-      parameter: "bandwidth",
-      description: "is not a number of bytes a second above 0: leave it out for no limit"
-    })
+    return refuse("bandwidth", "is not a number of bytes a second above 0: leave it out for no limit")
   }
   return Effect.void
 }

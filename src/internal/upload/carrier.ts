@@ -92,10 +92,12 @@ export const send = (cargo: Cargo): Sending =>
 
 const sendSlices = (cargo: Cargo): Sending =>
   Effect.gen(function*() {
-    const { reader, settings: { bandwidth, stallTimeout }, source } = cargo
+    const { settings: { bandwidth, stallTimeout }, source } = cargo
     const { size } = cargo.known
     const offset = decision.offsetOf(cargo.known)
-    const { length, release, take } = yield* source._tag === "OnePass" ? kept(cargo, offset) : flowing(cargo, offset)
+    const { arrived, length, release, take } = yield* source._tag === "OnePass"
+      ? kept(cargo, offset)
+      : flowing(cargo, offset)
     const end = offset + length
     cargo.known = decision.sending(cargo.known, length, true)
 
@@ -144,22 +146,25 @@ const sendSlices = (cargo: Cargo): Sending =>
     })
     over = true
     if (Either.isRight(exchange.reply)) {
-      const answered = now()
-      cargo.known = { ...cargo.known, pace: decision.answered(cargo.known.pace, (answered - gone) / 1000) }
-      measure(cargo, length, answered - began - waited)
+      const at = now()
+      cargo.known = { ...cargo.known, pace: decision.answered(cargo.known.pace, (at - gone) / 1000) }
+      measure(cargo, length, at - began - waited)
     }
-    if (exchange.outcome._tag === "Progress" && exchange.outcome.offset === end) yield* reader.flow.arrived
+    if (hasArrived(exchange, end)) yield* arrived
     return exchange
   })
 
-type Load = Pick<UploadSession.Part<PandaSourceError>, "length" | "take" | "release">
+interface Load extends Pick<UploadSession.Part<PandaSourceError>, "length" | "take" | "release"> {
+  readonly arrived: Effect.Effect<void>
+}
 
 /** A chunk that is read while it goes. */
 const flowing = ({ known, reader: { flow } }: Cargo, offset: number): Effect.Effect<Load> =>
   Effect.map(flow.open(offset), ({ release, take }) => ({
     length: decision.lengthAt(known, offset, Infinity),
     take: (_, most) => take(most),
-    release
+    release,
+    arrived: flow.arrived
   }))
 
 /** Bytes of a chunk that adapts, where it has to be in memory. */
@@ -175,7 +180,8 @@ const kept = ({ known, reader: { ahead } }: Cargo, offset: number): Effect.Effec
     if (end < known.size) yield* ahead.prefetch(end, lengthAt(end))
     return {
       length: bytes.byteLength,
-      take: (from, most) => Effect.succeed(bytes.subarray(from - offset, from - offset + most))
+      take: (from, most) => Effect.succeed(bytes.subarray(from - offset, from - offset + most)),
+      arrived: ahead.arrived
     }
   })
 
@@ -249,6 +255,7 @@ const sendWhole = (cargo: Cargo): Sending =>
     else if (blob !== undefined) {
       yield* UploadSource.readFully(source.name, cargo.handle, end - 1, new Uint8Array(1))
     }
+    if (hasArrived(exchange, end)) yield* reader.ahead.arrived
     return exchange
   })
 
@@ -264,6 +271,10 @@ const measure = (cargo: Cargo, bytes: number, millis: number) => {
   const pace = decision.measured(known.pace, bytes, millis / 1000, settings.bandwidth?.bytesPerSecond)
   cargo.known = { ...known, pace }
 }
+
+/** Whether the server has all that was sent, up to there. */
+const hasArrived = ({ outcome }: UploadSession.Exchange, end: number): boolean =>
+  outcome._tag === "Progress" && outcome.offset === end
 
 const changed = ({ settings: { operation }, source: { name } }: Cargo, description: string) =>
   new PandaSourceError({ operation, reason: "Changed", file: name, description })

@@ -54,7 +54,7 @@ interface Reading {
 }
 
 /** The same memory as another buffer: whoever kept the old one has no bytes from now on, and not those of others. */
-const moved = ({ buffer }: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> =>
+export const moved = ({ buffer }: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> =>
   new Uint8Array(structuredClone(buffer, { transfer: [buffer] }))
 
 export const make = (

@@ -145,9 +145,9 @@ export declare namespace PandaClient {
      * How a body goes out with its length that need not fit into memory, as answers show. `streamed`: as a
      * stream. `paced`: so too, and more is asked for once the connection has taken what went before, as Node's `http` does.
      * `pulled`: the same as an async iterable, for undici. `none`: fetch sends it as chunked transfer, which upload servers
-     * refuse.
+     * refuse. `copied`: the same, by the runtime's own fetch, which keeps nothing of the bytes that it is given.
      */
-    readonly longBodies: Effect.Effect<"none" | "streamed" | "paced" | "pulled">
+    readonly longBodies: Effect.Effect<"none" | "copied" | "streamed" | "paced" | "pulled">
     readonly request: <A, I, P, W extends Signature.Params>(
       operation: Operation<A, I, P, W>
     ) => Effect.Effect<A, PandaError>

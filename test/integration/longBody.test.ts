@@ -1,4 +1,5 @@
 /** Chunks that are longer than the ring of buffers, over real sockets that take their time. */
+import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import * as HttpBody from "@effect/platform/HttpBody"
 import * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
@@ -19,14 +20,14 @@ const CHUNK = 24 * MIB
 const PATTERN = Buffer.alloc(SIZE, Uint8Array.from({ length: 251 }, (_, index) => index))
 const DIGEST = createHash("sha256").update(PATTERN).digest("hex")
 
-/** The pattern; and how often it was read into memory that had not been used before. */
-const patterned = () => {
+/** The pattern; and how often so much of it was read into memory that had not been used before. */
+const patterned = (length: number) => {
   const count = { fresh: 0, reads: 0 }
   const handle: UploadSource.Handle = {
     stat: Effect.succeed({ size: SIZE, modified: undefined }),
     read: (offset, buffer) =>
       Effect.map(Effect.yieldNow(), () => {
-        if (buffer.byteLength === MIB) {
+        if (buffer.byteLength === length) {
           count.reads++
           if (buffer.subarray(0, 2).every((byte) => byte === 0)) count.fresh++
         }
@@ -51,7 +52,7 @@ const slow = RawServer.make({
 const upload = (http: Layer.Layer<HttpClient.HttpClient>) =>
   Effect.gen(function*() {
     const server = yield* slow
-    const { count, source } = patterned()
+    const { count, source } = patterned(MIB)
     yield* Upload.video(Upload.start(source, { chunkSize: CHUNK })).pipe(Effect.provide(clientAt(server.port, http)))
     assert.strictEqual(server.sha256(), DIGEST)
     return count
@@ -99,6 +100,39 @@ describe("a chunk of 24 MiB", () => {
         )))
     }
   }
+})
+
+describe("whole chunks of 4 MiB", () => {
+  const whole = (http: Layer.Layer<HttpClient.HttpClient>) =>
+    Effect.gen(function*() {
+      const server = yield* slow
+      const { count, source } = patterned(4 * MIB)
+      yield* Upload.video(Upload.start(source, { chunkSize: 4 * MIB, body: "bytes" })).pipe(
+        Effect.provide(clientAt(server.port, http))
+      )
+      assert.strictEqual(server.sha256(), DIGEST)
+      assert.strictEqual(count.reads, SIZE / (4 * MIB))
+      return count.fresh
+    })
+
+  const layers = { undici: NodeHttpClient.layerUndici, fetch: FetchHttpClient.layer }
+  for (const [name, http] of Object.entries(layers)) {
+    it.scopedLive(`go by ${name} out of two buffers`, () =>
+      Effect.gen(function*() {
+        assert.strictEqual(yield* whole(http), 2)
+      }))
+  }
+
+  it.scopedLive("stay as they are for a fetch of one's own, which may keep what it is given", () =>
+    Effect.gen(function*() {
+      const kept: Array<Uint8Array> = []
+      const keeping: typeof globalThis.fetch = (input, init) => {
+        if (init?.body instanceof Uint8Array && init.body.byteLength === 4 * MIB) kept.push(init.body)
+        return fetch(input, init)
+      }
+      yield* Effect.provideService(whole(FetchHttpClient.layer), FetchHttpClient.Fetch, keeping)
+      assert.strictEqual(createHash("sha256").update(Buffer.concat(kept)).digest("hex"), DIGEST)
+    }))
 })
 
 it.scopedLive.each(Object.entries({ undici: NodeHttpClient.layerUndici, node: NodeHttpClient.layer }))(

@@ -219,7 +219,7 @@ describe("operations", () => {
         HttpClientResponse.HttpClientResponse,
         PandaError.PandaInputError | PandaError.PandaTransportError
       >
-      longBodies: Effect.Effect<"none" | "streamed" | "paced" | "pulled">
+      longBodies: Effect.Effect<"none" | "copied" | "streamed" | "paced" | "pulled">
     }>()
     expectTypeOf<Runs<UploadStore.UploadStore.Service>>().toEqualTypeOf<{
       get: Effect.Effect<Option.Option<UploadState.UploadState>, PandaError.PandaUploadLocked>

@@ -76,7 +76,7 @@ describe("the ring of buffers", () => {
         for (let turn = 0; turn < 200; turn++) yield* Effect.yieldNow()
         // The answer has not come: nothing has been written where these are.
         assert.deepStrictEqual(under.map((bytes) => sha256(bytes)), copies)
-        yield* given.arrived
+        yield* given.arrived(true)
       }
       assert.strictEqual(reads.length, 100)
       assert.isAtMost(reads.filter(({ fresh }) => fresh).length, 40)
@@ -132,7 +132,7 @@ describe("the ring of buffers", () => {
         at += kept
         // It goes on with what the server has, and that arrives.
         yield* expectNext((yield* given.open(at)).take, at, 5 * MIB, MIB)
-        yield* given.arrived
+        yield* given.arrived(true)
         at += 5 * MIB
       }
       for (const [bytes, digest] of held) assert.strictEqual(sha256(bytes), digest)
@@ -185,7 +185,7 @@ describe("the ring of buffers", () => {
         for (const [offset, length, slice, arrives] of jumps) {
           const { take } = yield* given.open(offset)
           yield* expectNext(take, offset, Math.min(length, size - offset), Math.max(slice, 20_000))
-          if (arrives) yield* given.arrived
+          if (arrives) yield* given.arrived(true)
         }
       })),
     { fastCheck: { numRuns: 30, seed: 7 } }

@@ -73,8 +73,8 @@ export const make = (
 ): Effect.Effect<Engine> =>
   Effect.map(retryBudget.make, (budget) => {
     let longBodies: longBody.Kind = "streamed"
-    const withoutRedirect = withoutRedirects(() => {
-      longBodies = "none"
+    const withoutRedirect = withoutRedirects((isOwn) => {
+      longBodies = isOwn ? "copied" : "none"
     })
     const notice = (response: HttpClientResponse.HttpClientResponse) => {
       if (longBodies === "streamed") longBodies = longBody.kindOf(response) ?? longBodies

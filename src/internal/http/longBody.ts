@@ -12,7 +12,7 @@ import * as Runtime from "effect/Runtime"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 
-export type Kind = "none" | "streamed" | "paced" | "pulled"
+export type Kind = "none" | "copied" | "streamed" | "paced" | "pulled"
 
 /** Streams of ours: what somebody on the way has made of one may keep what it takes, for as long as it likes. */
 const streams = new WeakSet<HttpBody.HttpBody>()

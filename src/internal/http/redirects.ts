@@ -29,16 +29,19 @@ const seen = (response: Response): Response => {
   return response
 }
 
+/** The runtime's own, which copies the bytes that it is given before it sends them. What is put in its place may keep them. */
+const own = globalThis.fetch
+
 /** Other HTTP layers do not ask for a `Fetch`, and follow no redirects. `asked` runs where one does. */
 export const withoutRedirects =
-  (asked: () => void) => <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  (asked: (isOwn: boolean) => void) => <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
     Effect.flatMap(Effect.serviceOption(FetchHttpClient.Fetch), (given) => {
       const fetch = Option.getOrElse(given, () => globalThis.fetch)
       return Effect.provideService(
         effect,
         FetchHttpClient.Fetch,
         (input, init) => {
-          asked()
+          asked(fetch === own)
           return fetch(input, { ...init, redirect: redirectMode(init?.body) }).then(seen)
         }
       )

@@ -77,10 +77,12 @@ type Sending = Effect.Effect<
   PandaClient.PandaClient
 >
 
-const takesLong = Effect.map(
-  Effect.flatMap(PandaClient.PandaClient, ({ longBodies }) => longBodies),
-  (bodies) => bodies !== "none"
-)
+const longBodies = Effect.flatMap(PandaClient.PandaClient, ({ longBodies }) => longBodies)
+
+const takesLong = Effect.map(longBodies, (kind) => kind !== "none" && kind !== "copied")
+
+/** Whether the HTTP layer is known, and so to have nothing to do any more with bytes that the server has. */
+const isKnown = Effect.map(longBodies, (kind) => kind !== "none" && kind !== "streamed")
 
 /** Sends the next chunk. */
 export const send = (cargo: Cargo): Sending =>
@@ -150,12 +152,12 @@ const sendSlices = (cargo: Cargo): Sending =>
       cargo.known = { ...cargo.known, pace: decision.answered(cargo.known.pace, (at - gone) / 1000) }
       measure(cargo, length, at - began - waited)
     }
-    if (hasArrived(exchange, end)) yield* arrived
+    if (hasArrived(exchange, end)) yield* arrived(yield* isKnown)
     return exchange
   })
 
 interface Load extends Pick<UploadSession.Part<PandaSourceError>, "length" | "take" | "release"> {
-  readonly arrived: Effect.Effect<void>
+  readonly arrived: flow.Flow["arrived"]
 }
 
 /** A chunk that is read while it goes. */
@@ -255,7 +257,7 @@ const sendWhole = (cargo: Cargo): Sending =>
     else if (blob !== undefined) {
       yield* UploadSource.readFully(source.name, cargo.handle, end - 1, new Uint8Array(1))
     }
-    if (hasArrived(exchange, end)) yield* reader.ahead.arrived
+    if (hasArrived(exchange, end)) yield* reader.ahead.arrived(yield* isKnown)
     return exchange
   })
 

@@ -17,8 +17,8 @@ export interface Flow {
    * may go on to take when nobody waits for it any more, gives nothing from then on.
    */
   readonly open: (offset: number) => Effect.Effect<Opened>
-  /** The server has all that was taken, by its answer to the request that it went with. */
-  readonly arrived: Effect.Effect<void>
+  /** The server has all that was taken, by its answer to the request that it went with, which is known to keep nothing of it. */
+  readonly arrived: (known: boolean) => Effect.Effect<void>
   /** Reads no further ahead, so that the source can be read by another. */
   readonly stop: Effect.Effect<void>
 }
@@ -158,10 +158,11 @@ export const make = (
             }
           }
         }),
-      arrived: Effect.sync(() => {
-        release(at)
-        settled = true
-      }),
+      arrived: (known) =>
+        Effect.sync(() => {
+          if (known) release(at)
+          settled = true
+        }),
       stop
     }
   })

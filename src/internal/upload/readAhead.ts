@@ -15,8 +15,8 @@ export interface ReadAhead {
   readonly chunk: (offset: number, length: number) => Effect.Effect<Uint8Array, PandaSourceError>
   /** Begins to read what will be asked for next. */
   readonly prefetch: (offset: number, length: number) => Effect.Effect<void>
-  /** The server has what was given last, by its answer to the request that it went with. */
-  readonly arrived: Effect.Effect<void>
+  /** The server has what was given last, by its answer to the request that it went with, which is known to keep nothing of it. */
+  readonly arrived: (known: boolean) => Effect.Effect<void>
   /** Reads no further ahead, so that the source can be read by another. */
   readonly stop: Effect.Effect<void>
 }
@@ -102,9 +102,10 @@ export const make = (name: string, handle: UploadSource.Handle): Effect.Effect<R
             })
           )
         }),
-      arrived: Effect.sync(() => {
-        if (current !== undefined) current.arrived = true
-      }),
+      arrived: (known) =>
+        Effect.sync(() => {
+          if (current !== undefined) current.arrived = known
+        }),
       stop
     }
   })

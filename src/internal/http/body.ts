@@ -5,6 +5,7 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Stream from "effect/Stream"
 import { Unreadable } from "./codings.js"
+import * as longBody from "./longBody.js"
 
 const LIMIT = 32 * 1024 * 1024
 
@@ -20,15 +21,20 @@ const tooLong: Unread = { description: "is longer than 32 MiB" }
 /** The body, if it is no longer than 32 MiB, and not compressed with something that cannot be read. */
 export const text = (
   response: HttpClientResponse.HttpClientResponse
-): Effect.Effect<Either.Either<string, Unread>, ResponseError> =>
-  (isShort(response)
-    ? Effect.map(response.text, (text) => Either.right(text.startsWith("\uFEFF") ? text.slice(1) : text))
-    : readToLimit(response)).pipe(
-      Effect.catchIf(
-        ({ cause }) => cause instanceof Unreadable,
-        ({ cause }) => Effect.succeed(Either.left(cause as Unreadable))
-      )
-    )
+): Effect.Effect<Either.Either<string, Unread>, ResponseError> => {
+  if (isKnownEmpty(response)) return Effect.succeed(Either.right(""))
+  return Effect.catchIf(
+    isShort(response)
+      ? Effect.map(response.text, (text) => Either.right(text.startsWith("\uFEFF") ? text.slice(1) : text))
+      : readToLimit(response),
+    ({ cause }) => cause instanceof Unreadable,
+    ({ cause }) => Effect.succeed(Either.left(cause as Unreadable))
+  )
+}
+
+/** Nobody has to read it for undici to use the connection again, as for Node's `http`. */
+const isKnownEmpty = (response: HttpClientResponse.HttpClientResponse): boolean =>
+  response.status === 204 && longBody.kindOf(response) === "pulled"
 
 /** HTTP layers hold a body to its length. */
 const isShort = ({ headers, status }: HttpClientResponse.HttpClientResponse): boolean =>

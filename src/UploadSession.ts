@@ -285,11 +285,11 @@ export const sendSlices = <E>(
   part: Part<E>,
   options: SliceOptions
 ): Effect.Effect<Exchange, PandaUploadProtocolError | E, PandaClient.PandaClient> =>
-  Effect.scoped(Effect.gen(function*() {
+  Effect.gen(function*() {
     const { length, offset, take } = part
     const stall = Duration.toMillis(options.stallTimeout)
     const response = Duration.toMillis(options.responseTimeout)
-    const kind = yield* Effect.flatMap(PandaClient.PandaClient, ({ longBodies }) => longBodies)
+    const kind = yield* longBodies
     const now = yield* monotonic.clock
     const tells = kind === "pulled" || kind === "paced"
     const least = Math.min(Math.max(Math.floor(SLOWEST * stall / 1000), SLICE.least), SLICE.most)
@@ -349,10 +349,11 @@ export const sendSlices = <E>(
       return left <= 0 ? Effect.void : Effect.zipRight(Effect.sleep(Math.ceil(left)), stillness)
     })
 
-    const body = yield* longBody.make(kind, slice, length)
-    const exchanged = yield* exchange("chunk", location, stillness, (url) => put(url, part, body), placeOf(part))
+    const exchanged = yield* longBody.send(kind, slice, length, (body) =>
+      exchange("chunk", location, stillness, (url) =>
+        put(url, part, body), placeOf(part)))
     return Cause.isInterruptedOnly(failure) ? exchanged : yield* Effect.failCause(failure)
-  }))
+  })
 
 /** Bytes: the smallest slice that there is, the largest that one of no measured size is at first, what it may become, and the most. */
 const SLICE = { least: 4 * 1024, most: 64 * 1024, unmeasured: 256 * 1024, largest: 1024 * 1024 }
@@ -435,6 +436,8 @@ const endAt = (
     return yield* endAt(there.value, options, moves - 1)
   })
 
+const longBodies = Effect.flatMap(PandaClient.PandaClient, ({ longBodies }) => longBodies)
+
 const noteOutcome = (kind: string, outcome: string) => telemetry.noteOutcome(nameOf(kind), outcome)
 
 /** Not by the session's id: in the locations that Panda documents it is what is secret. */
@@ -455,6 +458,7 @@ const exchange = (
     const answered = yield* Effect.either(answerTo(kind, location, expiry, request))
     if (Either.isLeft(answered)) return unanswered(answered.left)
     const answer = answered.right
+    yield* longBody.reusable(yield* longBodies)
     const interpreted = yield* interpret(kind, answer)
     const place = decision.locationAfter(Redacted.value(location), answer, interpreted.meaning)
     if (place.refused) return yield* elsewhere(kind, answer)

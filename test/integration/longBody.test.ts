@@ -58,6 +58,29 @@ const upload = (http: Layer.Layer<HttpClient.HttpClient>) =>
     return count
   })
 
+it.scopedLive.each(Object.entries({
+  undici: NodeHttpClient.layerUndici,
+  node: Layer.provide(NodeHttpClient.layerWithoutAgent, NodeHttpClient.makeAgentLayer({ keepAlive: true })),
+  fetch: FetchHttpClient.layer
+}))(
+  "chunks go one after another by the same connection of %s",
+  ([, http]) =>
+    Effect.gen(function*() {
+      const ports = new Set<number | undefined>()
+      const server = yield* RawServer.make({
+        instead: ({ number, request, seen: { kind } }) => {
+          // The first comes after a request to the API, which is elsewhere.
+          if (kind === "chunk" && number > 0) ports.add(request.socket.remotePort)
+          return false
+        }
+      })
+      const upload = Upload.video(Upload.start(patterned(MIB).source, { chunkSize: 4 * MIB }))
+      yield* Effect.provide(upload, clientAt(server.port, http))
+      assert.strictEqual(server.seen.filter(({ kind }) => kind === "chunk").length, 12)
+      assert.strictEqual(ports.size, 1)
+    })
+)
+
 describe("a chunk of 24 MiB", () => {
   it.scopedLive("goes by undici out of eight buffers", () =>
     Effect.gen(function*() {

@@ -9,7 +9,6 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Predicate from "effect/Predicate"
 import * as Runtime from "effect/Runtime"
-import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 
 export type Kind = "none" | "copied" | "streamed" | "paced" | "pulled"
@@ -26,19 +25,20 @@ export const kindOf = (response: HttpClientResponse.HttpClientResponse): Kind | 
 
 const inside = (value: unknown, key: string): unknown => Predicate.hasProperty(value, key) ? value[key] : undefined
 
-/** What `next` gives, until there is nothing more. */
-export const make = <E>(
+/** What `next` gives, until there is nothing more. What is asked for is stopped when the sending has ended. */
+export const send = <E, A, E2, R>(
   kind: Kind,
   next: Effect.Effect<Uint8Array | undefined, E>,
-  contentLength: number
-): Effect.Effect<HttpBody.HttpBody, never, Scope.Scope> => {
+  contentLength: number,
+  sending: (body: HttpBody.HttpBody) => Effect.Effect<A, E2, R>
+): Effect.Effect<A, E2, R> => {
   const contentType = "application/octet-stream"
   if (kind === "pulled") {
-    return Effect.map(iterable(next), (body) => HttpBody.raw(body, { contentType, contentLength }))
+    return pulled(next, (slices) => sending(HttpBody.raw(slices, { contentType, contentLength })))
   }
   const body = HttpBody.stream(Stream.fromChannel(channel(next)), contentType, contentLength)
   streams.add(body)
-  return Effect.succeed(body)
+  return sending(body)
 }
 
 const channel = <E>(
@@ -55,24 +55,39 @@ const inHalves = (bytes: Uint8Array) => {
   return Parts.make(bytes.subarray(0, half), bytes.subarray(half))
 }
 
-/** What is asked for is stopped with the scope. */
-const iterable = <A, E>(
-  next: Effect.Effect<A | undefined, E>
-): Effect.Effect<AsyncIterable<A>, never, Scope.Scope> =>
-  Effect.gen(function*() {
-    const run = Runtime.runFork(yield* Effect.runtime<never>())
+const pulled = <A, E, B, E2, R>(
+  next: Effect.Effect<A | undefined, E>,
+  sending: (slices: AsyncIterable<A>) => Effect.Effect<B, E2, R>
+): Effect.Effect<B, E2, R> =>
+  Effect.flatMap(Effect.runtime<never>(), (runtime) => {
+    const run = Runtime.runFork(runtime)
     let asked: Fiber.RuntimeFiber<A | undefined, E> | undefined
-    yield* Effect.addFinalizer(() => asked === undefined ? Effect.void : Fiber.interrupt(asked))
-    return {
-      [Symbol.asyncIterator]: () => ({
-        next: () =>
-          new Promise((resolve, reject) => {
-            asked = run(next)
-            asked.addObserver(Exit.match({
-              onSuccess: (value) => resolve(value === undefined ? { done: true, value } : { done: false, value }),
-              onFailure: (cause) => reject(Cause.squash(cause))
-            }))
-          })
+    const ask = () =>
+      new Promise<IteratorResult<A, undefined>>((resolve, reject) => {
+        asked = run(next)
+        asked.addObserver((exit) => {
+          asked = undefined
+          if (Exit.isFailure(exit)) reject(Cause.squash(exit.cause))
+          else resolve(exit.value === undefined ? { done: true, value: undefined } : { done: false, value: exit.value })
+        })
       })
-    }
+    return Effect.ensuring(
+      sending({ [Symbol.asyncIterator]: () => ({ next: ask }) }),
+      Effect.suspend(() => asked === undefined ? Effect.void : Fiber.interrupt(asked))
+    )
   })
+
+/** What Node, Bun and Deno have, and pages have not. */
+const { setImmediate } = globalThis as { readonly setImmediate?: (run: () => void) => unknown }
+
+/**
+ * After an answer: until undici, which is in Node's fetch too, uses the connection again, a turn of the event loop later. A
+ * request that comes earlier goes by another; so chunks would take turns with two, each idle for as long as a chunk takes,
+ * and thus slow to begin with, or closed.
+ */
+export const reusable = (kind: Kind): Effect.Effect<void> =>
+  setImmediate === undefined || kind === "paced" || kind === "streamed"
+    ? Effect.void
+    : Effect.async((resume) => {
+      setImmediate(() => resume(Effect.void))
+    })

@@ -86,8 +86,8 @@ const { setImmediate } = globalThis as { readonly setImmediate?: (run: () => voi
  * and thus slow to begin with, or closed.
  */
 export const reusable = (kind: Kind): Effect.Effect<void> =>
-  setImmediate === undefined || kind === "paced" || kind === "streamed"
-    ? Effect.void
-    : Effect.async((resume) => {
+  setImmediate !== undefined && (kind === "pulled" || kind === "copied")
+    ? Effect.async((resume) => {
       setImmediate(() => resume(Effect.void))
     })
+    : Effect.void

@@ -2,11 +2,15 @@
 import * as HttpClientError from "@effect/platform/HttpClientError"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Either, Fiber, Redacted, Stream, TestClock } from "effect"
-import { UploadSession } from "effect-panda"
+import { Upload, UploadSession, UploadSource } from "effect-panda"
 import { panda, responseOf } from "./scripted.js"
 
 const MIB = 1024 * 1024
 const LOCATION = "http://vm-1.example/upload/session?id=1"
+
+/** As one that Node's `http` has: it tells by what is in it. */
+const nodes = (response: ReturnType<typeof responseOf>) =>
+  Object.create(response, { source: { value: { req: undefined } } }) as typeof response
 
 /** Milliseconds that each half of a slice takes to go, by where in the chunk it ends, and that the answer takes then. */
 interface Link {
@@ -25,10 +29,7 @@ const linked = ({ answers, takes }: Link) =>
       })
       yield* Effect.sleep(answers)
       const [, last] = /-(\d+)\//.exec(request.headers["content-range"] ?? "") ?? []
-      return Object.create(
-        responseOf(request, { status: 204, headers: { range: `0-${last}` } }),
-        { source: { value: { req: undefined } } }
-      ) as ReturnType<typeof responseOf>
+      return nodes(responseOf(request, { status: 204, headers: { range: `0-${last}` } }))
     }).pipe(
       Effect.mapError((cause) => new HttpClientError.RequestError({ request, reason: "Transport", cause }))
     )
@@ -73,3 +74,36 @@ describe("the last slice of a chunk", () => {
       assert.strictEqual(error, "Timeout")
     }))
 })
+
+it.effect("what the last slice takes is no part of a round trip, by which chunks are as long as they are", () =>
+  Effect.gen(function*() {
+    const [size, second] = [60 * MIB, MIB]
+    const lengths: Array<number> = []
+    const far = panda((request) =>
+      Effect.gen(function*() {
+        const { body, headers } = request
+        if (body._tag !== "Stream") {
+          return nodes(responseOf(request, { text: JSON.stringify({ id: "1", location: LOCATION }) }))
+        }
+        yield* Stream.runForEach(
+          Stream.orDie(body.stream),
+          ({ byteLength }) => Effect.sleep(1000 * byteLength / second)
+        )
+        yield* Effect.sleep("100 millis")
+        const [, first, last] = /(\d+)-(\d+)\//.exec(headers["content-range"] ?? "") ?? []
+        lengths.push(Number(last) - Number(first) + 1)
+        return nodes(
+          Number(last) < size - 1
+            ? responseOf(request, { status: 204, headers: { range: `0-${last}` } })
+            : responseOf(request, { text: JSON.stringify({ id: "1" }) })
+        )
+      })
+    )
+    const source = UploadSource.fromBytes(new Uint8Array(size), { name: "movie.mp4" })
+    const fiber = yield* Effect.fork(Effect.provide(Upload.video(Upload.start(source)), far))
+    yield* TestClock.adjust("1 hour")
+    yield* Fiber.join(fiber)
+    // Fifty round trips are five seconds, and what goes in a second is less with the wait for the answer.
+    assert.isAbove(lengths.length, 8)
+    for (const length of lengths.slice(2, -2)) assert.approximately(length, 4.9 * second, 0.1 * second)
+  }))

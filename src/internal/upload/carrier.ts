@@ -123,7 +123,11 @@ const sendSlices = (cargo: Cargo): Sending =>
       offset,
       length,
       size,
-      release,
+      // Who asks for more, or for the end, has let go what it was given before.
+      release: (end) => {
+        gone = now()
+        release?.(end)
+      },
       take: (offset, most) =>
         Effect.flatMap(waiting(take(offset, most)), (bytes) => {
           left -= bytes.byteLength

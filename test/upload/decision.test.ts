@@ -204,6 +204,17 @@ describe("how long a chunk is", () => {
     }
   )
 
+  it("follows what came of chunks, not what left into buffers on the way", () => {
+    const sending = decision.sending({ ...known, pace: decision.paceOf(undefined) }, 8192 * KIB, true)
+    // Half of it in no time, as it seems.
+    const burst = decision.moving(sending.pace, 4096 * KIB / 0.1, 0.1)
+    const first = decision.measured(burst, 8192 * KIB, 8)
+    assert.strictEqual(first.speed, 1024 * KIB)
+    const next = decision.sending({ ...known, pace: first }, 8192 * KIB, true)
+    const again = decision.measured(decision.moving(next.pace, 4096 * KIB / 0.1, 0.1), 8192 * KIB, 8)
+    assert.approximately(again.speed!, 1024 * KIB, 1)
+  })
+
   it.each([408, 504, 524])("is shorter after a %d, if that cost what was sent", (status) => {
     const pace = { ...decision.paceOf(undefined), chunk: 8192 * KIB, under: 8192 * KIB, seen: true }
     const meaning = decision.meaningOf({ status, headers: {}, text: "" })

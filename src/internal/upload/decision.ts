@@ -460,6 +460,8 @@ export interface Pace {
   readonly kept: number
   /** Bytes a second, over the last seconds of sending; undefined before there is a measure. */
   readonly speed: number | undefined
+  /** The same without the chunk under way, of which what is on its way seems to have gone. */
+  readonly before: number | undefined
   /** Seconds between the last byte of a request and its answer, at best; undefined before there is a measure. */
   readonly roundTrip: number | undefined
   /** How many times the time that a chunk should need it gets: more after each chunk that did not make it. */
@@ -511,6 +513,7 @@ export const paceOf = (fixed: number | undefined, longest: number = LONGEST): Pa
   breaks: 0,
   kept: 0,
   speed: undefined,
+  before: undefined,
   roundTrip: undefined,
   patience: PATIENCE.least
 })
@@ -535,7 +538,7 @@ export const unseenLengthAt = (known: Known, offset: number, most: number): numb
 /** A chunk of so many bytes goes. */
 export const sending = (known: Known, bytes: number, seen: boolean): Known => ({
   ...known,
-  pace: { ...known.pace, under: bytes, seen }
+  pace: { ...known.pace, under: bytes, seen, before: known.pace.speed }
 })
 
 /** After an answer to a request whose last byte had gone so many seconds before. */
@@ -551,7 +554,7 @@ export const measured = (pace: Pace, bytes: number, seconds: number, bandwidth =
   const current = tells ? bytes / seconds : undefined
   const caution = pace.caution.most > bytes ? pace.caution : relaxed(pace.caution)
   const after: Pace = {
-    ...moving(pace, current, seconds),
+    ...(current === undefined ? pace : moving({ ...pace, speed: pace.before }, current, seconds)),
     caution,
     torn: false,
     run: pace.run + bytes,

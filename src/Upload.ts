@@ -20,7 +20,7 @@ import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as SubscriptionRef from "effect/SubscriptionRef"
-import { BACKOFF, LONGEST, TIMEOUT } from "./internal/upload/decision.js"
+import { BACKOFF, LONGEST, mostOf, TIMEOUT } from "./internal/upload/decision.js"
 import * as bandwidth from "./internal/upload/bandwidth.js"
 import * as keeping from "./internal/upload/keeping.js"
 import * as mailbox from "./internal/upload/mailbox.js"
@@ -112,16 +112,18 @@ export interface Options extends SessionOptions {
 }
 
 /**
- * Gives up after fourteen failures without progress; waits for up to a tenth of a second at first, since most breaks are
- * over at once, and for up to 30 seconds at last, of which a random half may fall away.
+ * Gives up after fourteen failures without progress; waits for up to a tenth of a second at first, or up to 10 milliseconds
+ * where the connection broke, since most of those are back at once; then twice as long each time, for up to 30 seconds at
+ * last. Of each wait a random half may fall away.
  *
  * @since 0.1.0
  * @category retrying
  */
-export const defaultRetry: Schedule.Schedule<unknown, UploadError> = Schedule.exponential(BACKOFF.first).pipe(
-  Schedule.union(Schedule.spaced(BACKOFF.most)),
-  Schedule.modifyDelayEffect((_, delay) => Effect.map(Random.next, (part) => Duration.times(delay, 0.5 + part / 2))),
-  Schedule.intersect(Schedule.recurs(BACKOFF.times))
+export const defaultRetry: Schedule.Schedule<unknown, UploadError> = Schedule.recurs(BACKOFF.times).pipe(
+  Schedule.intersect(Schedule.identity<UploadError>()),
+  Schedule.modifyDelayEffect(([before, { _tag }]) =>
+    Effect.map(Random.next, (part) => mostOf(before + 1, _tag !== "PandaTransportError") * (0.5 + part / 2))
+  )
 )
 
 /** Bytes: more than that in a chunk, and losing one hurts. */

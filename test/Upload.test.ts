@@ -15,7 +15,7 @@ import {
 } from "effect"
 import * as PandaEmulator from "effect-panda/PandaEmulator"
 import { Fault } from "effect-panda/PandaEmulator"
-import { PandaSessionExpired, PandaSourceError } from "effect-panda/PandaError"
+import { PandaSessionExpired, PandaSourceError, PandaTransportError } from "effect-panda/PandaError"
 import * as Upload from "effect-panda/Upload"
 import * as UploadSession from "effect-panda/UploadSession"
 import * as UploadSource from "effect-panda/UploadSource"
@@ -823,6 +823,22 @@ describe("Upload", () => {
       assert.deepStrictEqual(most!.slice(0, 14), growing)
       assert.deepStrictEqual(least!.slice(0, 14), growing.map((millis) => millis / 2))
       assert.lengthOf(most!, 15)
+    }))
+
+  it.effect("hardly waits after a connection that broke, but once", () =>
+    Effect.gen(function*() {
+      const broken = new PandaTransportError({
+        operation: "A.name",
+        reason: "Other",
+        ambiguous: true,
+        host: "a.example"
+      })
+      const waits = Schedule.run(Schedule.delays(Upload.defaultRetry), 0, [broken, broken, gone])
+      const [most, least] = [
+        yield* Effect.withRandom(waits, Random.fixed([1])),
+        yield* Effect.withRandom(waits, Random.fixed([0]))
+      ].map((waits) => Array.from(waits, Duration.toMillis))
+      assert.deepStrictEqual([most, least], [[10, 200, 400], [5, 100, 200]])
     }))
 
   describe("events", () => {

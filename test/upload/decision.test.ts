@@ -59,6 +59,14 @@ describe("how long to wait", () => {
     assert.strictEqual(decision.retryAfterOf(headers, at), millis)
   })
 
+  it("is short at first where nobody answered, and never longer for it", () => {
+    const waits = (headers?: {}) => [1, 2, 3, 20].map((failures) => decision.delayOf(failures, headers, 1, 0))
+    assert.deepStrictEqual(waits(), [10, 200, 400, 30_000])
+    assert.deepStrictEqual(waits({}), [100, 200, 400, 30_000])
+    assert.strictEqual(decision.delayOf(1, undefined, 0.5, 0), 5)
+    assert.strictEqual(decision.delayOf(1, { "retry-after": "7" }, 0.5, 0), 7025)
+  })
+
   it.each([
     [1000, 0, 1000],
     [1000, 500, 1000],

@@ -182,13 +182,20 @@ export const delayOf = (
   chance: number,
   now: number
 ): number => {
-  const own = Math.min(BACKOFF.most, BACKOFF.first * 2 ** (failures - 1)) * chance
+  const own = mostOf(failures, headers !== undefined) * chance
   const asked = headers && retryAfterOf(headers, now)
   return asked === undefined ? own : waitOf(own, asked)
 }
 
-/** How often failures in a row are waited for, and for how long, in milliseconds: twice as long each time. */
-export const BACKOFF = { times: 14, first: 100, most: 30_000 }
+/**
+ * How often failures in a row are waited for, and for how long, in milliseconds: twice as long each time, but after the first
+ * hardly at all if nobody answered. Most connections that break are back at once, and who has too much to do says so.
+ */
+export const BACKOFF = { times: 14, atOnce: 10, first: 100, most: 30_000 }
+
+/** Milliseconds to wait at most after so many failures in a row, of which the last was answered or not. */
+export const mostOf = (failures: number, answered: boolean): number =>
+  failures === 1 && !answered ? BACKOFF.atOnce : Math.min(BACKOFF.most, BACKOFF.first * 2 ** (failures - 1))
 
 /** Milliseconds in which bytes have to move, and those from the last of them to the answer. */
 export const TIMEOUT = { stall: 30_000, response: 300_000 }

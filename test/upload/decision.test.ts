@@ -177,15 +177,25 @@ describe("how long a chunk is", () => {
     assert.strictEqual(whole.pace.breaks, 0)
   })
 
-  it.each([[2.5, 0.2], [12.5, 0.05], [12.5, 0.15], [125, 0.02], [125, 0.1]])(
-    "loses little over a link of %d MB/s and %d s that breaks every 40 MB or so, where what came of a chunk is thrown away",
-    (mb, trip) => {
+  const distances = {
+    // From half to one and a half of it, spread evenly.
+    "evenly": (part: number) => 0.5 + part,
+    // As where a break is as likely at each byte.
+    "by chance": (part: number) => -Math.log(1 - part)
+  }
+
+  it.each(
+    [[2.5, 0.2], [12.5, 0.05], [12.5, 0.15], [125, 0.02], [125, 0.1]].flatMap(([mb, trip]) =>
+      Object.entries(distances).map(([name, distance]) => [mb!, trip!, name, distance] as const)
+    )
+  )(
+    "loses little over a link of %d MB/s and %d s that breaks every 40 MB or so, %s, where what came of a chunk is thrown away",
+    (mb, trip, _, distance) => {
       const speed = mb * 1e6
       const every = 40e6
       const size = 100 * every
-      // From half to one and a half of it, spread evenly.
       let breaks = 0
-      const next = () => every * (0.5 + (++breaks * 0.618034) % 1)
+      const next = () => every * distance((++breaks * 0.618034) % 1)
       let left = next()
       let now: decision.Known = { ...START, size, pace: decision.paceOf(undefined) }
       let [gone, idle] = [0, 0]
@@ -221,6 +231,31 @@ describe("how long a chunk is", () => {
     const next = decision.sending({ ...known, pace: first }, 8192 * KIB, true)
     const again = decision.measured(decision.moving(next.pace, 4096 * KIB / 0.1, 0.1), 8192 * KIB, 8)
     assert.approximately(again.speed!, 1024 * KIB, 1)
+  })
+
+  it("stays where nothing came of a chunk, and the server kept what came of one before", () => {
+    const pace = { ...decision.paceOf(undefined), chunk: 8192 * KIB, under: 8192 * KIB, seen: true }
+    const once = brokenOff({ ...known, sent: 5000 * KIB, pace }, 3000 * KIB)
+    const whole = { ...once, pace: decision.measured(once.pace, 8192 * KIB, 2) }
+    assert.strictEqual(brokenOff(decision.sentTo(whole, 5000 * KIB), 0).pace.chunk, whole.pace.chunk)
+    // But not where that is always so.
+    let lost = whole
+    for (let breaks = 0; breaks < 2; breaks++) lost = brokenOff(decision.sentTo(lost, 5000 * KIB), 0)
+    assert.isBelow(lost.pace.chunk, whole.pace.chunk)
+  })
+
+  it("is not short for long where the server keeps what comes, and short ones break as well", () => {
+    const pace = { ...decision.paceOf(undefined), chunk: 8192 * KIB, taken: 8192 * KIB }
+    let now: decision.Known = { ...known, pace }
+    const broken = (length: number, kept: number) =>
+      brokenOff(decision.sentTo(decision.sending(now, length, true), length), kept)
+    for (let breaks = 0; breaks < 4; breaks++) now = broken(8192 * KIB, 3000 * KIB)
+    assert.strictEqual(now.pace.chunk, 3000 * KIB)
+    now = { ...now, pace: decision.measured(now.pace, 3000 * KIB, 1) }
+    assert.strictEqual(now.pace.chunk, 3000 * KIB)
+    now = broken(3000 * KIB, 1000 * KIB)
+    now = { ...now, pace: decision.measured(now.pace, 3000 * KIB, 1) }
+    assert.strictEqual(now.pace.chunk, 12_000 * KIB)
   })
 
   it.each([408, 504, 524])("is shorter after a %d, if that cost what was sent", (status) => {

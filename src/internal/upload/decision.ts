@@ -462,9 +462,13 @@ export interface Pace {
   readonly torn: boolean
   /** Bytes of the chunks that were taken since one broke off. */
   readonly run: number
+  /** Bytes from one that broke off to the next, on average, the last ones most; undefined before there is one. */
+  readonly apart: number | undefined
   /** Chunks in a row that broke off, and the most that the server kept of one of them. */
   readonly breaks: number
   readonly kept: number
+  /** The server has kept something of a chunk that broke off. */
+  readonly keeps: boolean
   /** Bytes a second, over the last seconds of sending; undefined before there is a measure. */
   readonly speed: number | undefined
   /** The same without the chunk under way, of which what is on its way seems to have gone. */
@@ -503,6 +507,9 @@ const PATIENCE = { least: 4, most: 64 }
 
 const CAUTION = { least: 4, most: 64 }
 
+/** Nothing is known against long chunks. */
+const UNWARNED = { most: Infinity, chunks: CAUTION.least / 2, left: 0 }
+
 /** Seconds of sending that a chunk takes at most, unless somebody wants it otherwise. */
 export const LONGEST = 30
 
@@ -514,11 +521,13 @@ export const paceOf = (fixed: number | undefined, longest: number = LONGEST): Pa
   seen: false,
   taken: 0,
   limit: Infinity,
-  caution: { most: Infinity, chunks: CAUTION.least / 2, left: 0 },
+  caution: UNWARNED,
   torn: false,
   run: 0,
+  apart: undefined,
   breaks: 0,
   kept: 0,
+  keeps: false,
   speed: undefined,
   before: undefined,
   roundTrip: undefined,
@@ -606,23 +615,29 @@ const brokenOff = (known: Known, asked: Ask, timeout: boolean): Known => {
 
 /**
  * After the probe that follows. Where the server has what arrived, a break costs little, and only who always cuts off is
- * given chunks as it takes them. Where it has thrown that away, what goes next is so long, if it adapts, that what breaks
- * as often cost and what the ends of chunks cost is least, taken together; and half, where that breaks off, too. Of what is not seen nobody knows how far it came,
+ * given chunks as it takes them, until one of those breaks off as well. Where it has thrown that away, what goes next is so
+ * long, if it adapts, that what breaks as far apart cost and what the ends of chunks cost is least, taken together; and half,
+ * where one after the other breaks off. A server that once had something of a chunk has not thrown away what came of one
+ * that broke off before anything arrived. Of what is not seen nobody knows how far it came,
  * and so how long is too long: half of it goes.
  */
 const settled = ({ acknowledged, pace, sent }: Known, offset: number): Pace => {
   if (!pace.torn) return pace
-  const kept = Math.max(pace.kept, offset - acknowledged)
-  const whole = { ...pace, torn: false, run: 0, kept }
-  if (pace.fixed !== undefined) return whole
-  const half = Math.min(pace.chunk, Math.max(pace.under, CHUNK.least)) / 2
   const lost = sent - acknowledged
+  const kept = Math.max(pace.kept, offset - acknowledged)
+  const keeps = pace.keeps || kept > 0
+  const since = pace.run + lost
+  const apart = pace.apart === undefined ? since : pace.apart + NEWEST * (since - pace.apart)
+  const whole = { ...pace, torn: false, run: 0, apart, kept, keeps }
+  if (pace.fixed !== undefined) return whole
   const idle = idleBytes(pace)
   const chance = pace.seen &&
-    (kept > 0 ? pace.breaks < ALWAYS : pace.breaks < 2 && lost <= (idle ?? pace.under / 2))
-  if (chance) return whole
-  const cheapest = idle === undefined ? half : Math.sqrt(2 * idle * (pace.run + lost))
-  const most = !pace.seen ? half : kept > 0 ? kept : pace.breaks < 2 ? cheapest : Math.min(half, cheapest)
+    (kept > 0 ? pace.breaks < ALWAYS.kept : pace.breaks < 2 && (keeps || lost <= (idle ?? pace.under / 2)))
+  // A chunk that was made shorter, and breaks all the same, does not break for its length.
+  if (chance) return kept > 0 && pace.under <= pace.caution.most ? { ...whole, caution: UNWARNED } : whole
+  const half = Math.min(pace.chunk, Math.max(pace.under, CHUNK.least)) / 2
+  const cheapest = idle === undefined ? half : Math.sqrt(2 * idle * apart)
+  const most = !pace.seen ? half : kept > 0 ? kept : pace.breaks < ALWAYS.lost ? cheapest : Math.min(half, cheapest)
   const chunk = Math.max(CHUNK.least, Math.floor(Math.min(most, pace.chunk)))
   const chunks = Math.min(pace.caution.chunks * 2, CAUTION.most)
   return { ...whole, chunk, caution: { most: chunk, chunks, left: chunks } }
@@ -632,8 +647,11 @@ const settled = ({ acknowledged, pace, sent }: Known, offset: number): Pace => {
 const idleBytes = ({ roundTrip, speed }: Pace): number | undefined =>
   roundTrip === undefined || speed === undefined ? undefined : roundTrip * speed
 
-/** Breaks in a row that are no chance. */
-const ALWAYS = 4
+/** Breaks in a row that are no chance: where the server has what arrived, and where it has thrown that away. */
+const ALWAYS = { kept: 4, lost: 3 }
+
+/** How much of an average the last of it is. */
+const NEWEST = 0.4
 
 /** Whether the chunk under way is longer than one that was taken, and not the shortest. */
 const mayBeShorter = ({ taken, under }: Pace): boolean => under > taken && under > CHUNK.least

@@ -175,26 +175,3 @@ it.scopedLive.each(Object.entries({ undici: NodeHttpClient.layerUndici, node: No
       assert.include(String(sent), "has to give bytes")
     })
 )
-
-/** A server that takes its time for an answer, as one that is far away. */
-const far = RawServer.make({
-  countOnly: true,
-  instead: ({ response }) => {
-    const { end } = response
-    response.end = (...given: ReadonlyArray<never>) => {
-      setTimeout(() => Reflect.apply(end, response, given), 50)
-      return response
-    }
-    return false
-  }
-})
-
-it.scopedLive("chunks to a server that is far go over one connection, one after the other", () =>
-  Effect.gen(function*() {
-    const server = yield* far
-    yield* Upload.video(Upload.start(sourceOf(6 * 1024 * 1024), { chunkSize: MIB }))
-      .pipe(Effect.provide(clientAt(server.port, NodeHttpClient.layerUndici)))
-    const ports = server.seen.filter(({ kind }) => kind === "chunk").map(({ remotePort }) => remotePort)
-    assert.lengthOf(ports, 6)
-    assert.lengthOf(new Set(ports.slice(1)), 1)
-  }))

@@ -12,8 +12,6 @@ export interface Seen {
   /** As on the wire: names and values in turn. */
   readonly rawHeaders: ReadonlyArray<string>
   readonly url: string
-  /** Of the client's side of its connection. */
-  readonly remotePort: number | undefined
   /** Bytes of its body that came. */
   body: number
 }
@@ -99,7 +97,7 @@ export const make = (options: Options = {}): Effect.Effect<RawServer, never, Sco
           const number = numbers.get(kind) ?? 0
           numbers.set(kind, number + 1)
           const exchange: Exchange = {
-            seen: { kind, method, rawHeaders, url, remotePort: request.socket.remotePort, body: 0 },
+            seen: { kind, method, rawHeaders, url, body: 0 },
             request,
             response,
             number,

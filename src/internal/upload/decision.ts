@@ -563,12 +563,6 @@ export const answered = (pace: Pace, seconds: number): Pace => ({
   roundTrip: Math.min(pace.roundTrip ?? Infinity, seconds)
 })
 
-/** Seconds of a round trip, from which on another connection costs more than a turn of the event loop. */
-const FAR = 0.01
-
-/** Whether a connection that is there is worth waiting for. */
-export const isFar = ({ roundTrip = 0 }: Pace): boolean => roundTrip >= FAR
-
 /** After a chunk was taken; `bandwidth` is what may be sent in a second. */
 export const measured = (pace: Pace, bytes: number, seconds: number, bandwidth = Infinity): Pace => {
   // A few bytes, such as the rest of a chunk, tell of the round trip, not of the speed.

@@ -7,7 +7,7 @@ import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
-import * as PandaClient from "../../PandaClient.js"
+import type * as PandaClient from "../../PandaClient.js"
 import type { UploadError } from "../../PandaError.js"
 import {
   PandaSessionExpired,
@@ -190,26 +190,10 @@ const untilVideo = (upload: Upload): Running<Video> =>
     return video.value
   })
 
-/** A turn of the event loop. */
-const turn = Effect.async<void>((resume) => {
-  const immediate = setImmediate(() => resume(Effect.void))
-  return Effect.sync(() => clearImmediate(immediate))
-})
-
-/**
- * For a turn after an answer undici holds its connection back, and opens another for a request that comes before: that takes
- * a round trip at least, and of two which take turns each has been idle for a chunk, after which it begins slowly again.
- */
-const connectionBack = Effect.flatMap(
-  Effect.flatMap(PandaClient.PandaClient, ({ longBodies }) => longBodies),
-  (kind) => kind === "pulled" ? turn : Effect.void
-)
-
 /** One exchange, and what follows from it. The video, once there is one. */
 const exchange = (upload: Upload): Running<Option.Option<Video>> =>
   Effect.gen(function*() {
     const { ask, settings } = upload
-    if (decision.isFar(upload.known.pace)) yield* connectionBack
     const { location, outcome, reply } = yield* (ask === "Probe" ? probe(upload) : carrier.send(upload))
     if (Option.isSome(location)) {
       yield* update(upload, { location: location.value })

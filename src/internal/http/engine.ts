@@ -21,6 +21,7 @@ import { ofParameters, type Secrets } from "../text/secrets.js"
 import * as monotonic from "../time/monotonic.js"
 import { type Answer, fromAnswer, fromHttpClientError, fromParseError } from "./answer.js"
 import * as body from "./body.js"
+import { around, type Fetch } from "./fetch.js"
 import * as codings from "./codings.js"
 import { checkCloud, inOperation, nested } from "./input.js"
 import * as longBody from "./longBody.js"
@@ -73,21 +74,22 @@ export const make = (
 ): Effect.Effect<Engine> =>
   Effect.map(retryBudget.make, (budget) => {
     let longBodies: longBody.Kind = "streamed"
-    const withoutRedirect = withoutRedirects((isOwn) => {
+    const byFetch = (fetch: Fetch, isOwn: boolean): Fetch => (input, init) => {
       longBodies = isOwn ? "copied" : "none"
-    })
+      return withoutRedirects(fetch)(input, init)
+    }
     const notice = (response: HttpClientResponse.HttpClientResponse) => {
       if (longBodies === "streamed") longBodies = longBody.kindOf(response) ?? longBodies
     }
     return {
       credentials,
       longBodies: Effect.sync(() => longBodies),
-      httpClient: httpClient.pipe(
+      httpClient: around(httpClient, byFetch).pipe(
         // Its span and its trace headers would carry the signed URL, and our trace ids to Panda.
         HttpClient.withTracerDisabledWhen(() => true),
         HttpClient.mapRequest(codings.plain),
         HttpClient.transformResponse((response) =>
-          withoutRedirect(response).pipe(
+          response.pipe(
             Effect.catchIf(isAnswered, ({ response }) => Effect.succeed(response)),
             Effect.map((response) => {
               notice(response)

@@ -1,5 +1,4 @@
 /** A form with a file in it (contract 3). */
-import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import * as HttpBody from "@effect/platform/HttpBody"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -8,6 +7,7 @@ import * as Stream from "effect/Stream"
 import { PandaInputError, PandaSourceError } from "../../PandaError.js"
 import * as UploadSource from "../../UploadSource.js"
 import * as monotonic from "../time/monotonic.js"
+import { withFetch } from "./fetch.js"
 
 export interface File {
   readonly source: UploadSource.Any
@@ -103,15 +103,11 @@ export const make = (
         `multipart/form-data; boundary=${boundary}`,
         head.byteLength + size + tail.byteLength
       ),
-      keepLength: (sending) =>
-        Effect.flatMap(Effect.serviceOption(FetchHttpClient.Fetch), (given) => {
-          const fetch = Option.getOrElse(given, () => globalThis.fetch)
-          return Effect.provideService(sending, FetchHttpClient.Fetch, async (input, init) => {
-            const { body, signal } = init ?? {}
-            file.seen.gathered = body instanceof ReadableStream
-            return fetch(input, body instanceof ReadableStream ? { ...init, body: await blobOf(body, signal!) } : init)
-          })
-        })
+      keepLength: withFetch((fetch) => async (input, init) => {
+        const { body, signal } = init ?? {}
+        file.seen.gathered = body instanceof ReadableStream
+        return fetch(input, body instanceof ReadableStream ? { ...init, body: await blobOf(body, signal!) } : init)
+      })
     }
   })
 

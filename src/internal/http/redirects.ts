@@ -1,7 +1,5 @@
 /** No request of ours follows a redirect, which would carry a signature, or a session's location, to another place. */
-import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
-import * as Effect from "effect/Effect"
-import * as Option from "effect/Option"
+import type { Fetch } from "./fetch.js"
 
 /**
  * What fetch is to do with a redirect. To fail, where there is a body of some length: for `manual` it keeps that in memory
@@ -29,23 +27,9 @@ const seen = (response: Response): Response => {
   return response
 }
 
-/** The runtime's own, which copies the bytes that it is given before it sends them. What is put in its place may keep them. */
-const own = globalThis.fetch
-
-/** Other HTTP layers do not ask for a `Fetch`, and follow no redirects. `asked` runs where one does. */
-export const withoutRedirects =
-  (asked: (isOwn: boolean) => void) => <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-    Effect.flatMap(Effect.serviceOption(FetchHttpClient.Fetch), (given) => {
-      const fetch = Option.getOrElse(given, () => globalThis.fetch)
-      return Effect.provideService(
-        effect,
-        FetchHttpClient.Fetch,
-        (input, init) => {
-          asked(fetch === own)
-          return fetch(input, { ...init, redirect: redirectMode(init?.body) }).then(seen)
-        }
-      )
-    })
+/** A fetch that follows none. */
+export const withoutRedirects = (fetch: Fetch): Fetch => (input, init) =>
+  fetch(input, { ...init, redirect: redirectMode(init?.body) }).then(seen)
 
 /** Whether it is what fetch fails with at a redirect, in the words of Node, Bun and Deno. */
 export const isRedirect = ({ code, message }: { readonly code?: unknown; readonly message?: unknown }): boolean =>

@@ -6,7 +6,7 @@ import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, Exit, Layer, Stream } from "effect"
-import { Upload, UploadSession, type UploadSource } from "effect-panda"
+import { Upload, UploadSession, UploadSource } from "effect-panda"
 import { createHash } from "node:crypto"
 import { sourceOf } from "../client/upload.js"
 import { clientAt } from "./client.js"
@@ -121,6 +121,43 @@ describe("a chunk of 24 MiB", () => {
           ),
           http
         )))
+    }
+  }
+})
+
+describe("a layer that sends requests again by itself", () => {
+  const sources = {
+    "is read while it goes": () => patterned(MIB).source,
+    "is kept until it has arrived": () =>
+      UploadSource.fromStream(Stream.make(Uint8Array.from(PATTERN)), { name: "movie.mp4", size: SIZE })
+  }
+  const layers = { undici: NodeHttpClient.layerUndici, node: NodeHttpClient.layer }
+  for (const [name, http] of Object.entries(layers)) {
+    for (const [what, sourceOf] of Object.entries(sources)) {
+      it.scopedLive(`over ${name} takes no rest of a chunk that ${what} for the whole`, () =>
+        Effect.gen(function*() {
+          const server = yield* RawServer.make({
+            instead: ({ number, request, reset, seen }) => {
+              if (seen.kind === "chunk" && number === 1) {
+                request.on("data", () => {
+                  if (seen.body > 3 * MIB) reset()
+                })
+              }
+              return false
+            }
+          })
+          const again = Layer.provide(
+            Layer.effect(
+              HttpClient.HttpClient,
+              Effect.map(HttpClient.HttpClient, HttpClient.retryTransient({ times: 3 }))
+            ),
+            http
+          )
+          yield* Upload.video(Upload.start(sourceOf(), { chunkSize: 8 * MIB })).pipe(
+            Effect.provide(clientAt(server.port, again))
+          )
+          assert.strictEqual(server.sha256(), DIGEST)
+        }))
     }
   }
 })

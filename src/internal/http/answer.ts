@@ -23,6 +23,7 @@ import { excerpt } from "../text/excerpt.js"
 import { inLine } from "../text/line.js"
 import type { Secrets } from "../text/secrets.js"
 import * as decision from "../upload/decision.js"
+import { Spent } from "./longBody.js"
 import { isRedirect } from "./redirects.js"
 
 /** An answer with its body as text. */
@@ -188,7 +189,7 @@ export const fromHttpClientError = (
   host: string,
   error: HttpClientError
 ): PandaInputError | PandaTransportError => {
-  if (error.reason === "InvalidUrl" || error.reason === "Encode") {
+  if (error.reason === "InvalidUrl" || (error.reason === "Encode" && !(error.cause instanceof Spent))) {
     return new PandaInputError({
       operation,
       description: `the request has no valid form. Check the host (${inLine(host)})`

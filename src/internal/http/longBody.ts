@@ -4,6 +4,7 @@ import type * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import * as Cause from "effect/Cause"
 import * as Channel from "effect/Channel"
 import * as Parts from "effect/Chunk"
+import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
@@ -25,7 +26,13 @@ export const kindOf = (response: HttpClientResponse.HttpClientResponse): Kind | 
 
 const inside = (value: unknown, key: string): unknown => Predicate.hasProperty(value, key) ? value[key] : undefined
 
-/** What `next` gives, until there is nothing more. What is asked for is stopped when the sending has ended. */
+/** A body was asked for once more, by somebody on the way who sends requests again by himself. */
+export class Spent extends Data.TaggedError("Spent") {}
+
+/**
+ * What `next` gives, until there is nothing more. It goes into one request: another with the same body would go on where the
+ * first has come to, and have that stand for the beginning. What is asked for is stopped when the sending has ended.
+ */
 export const send = <E, A, E2, R>(
   kind: Kind,
   next: Effect.Effect<Uint8Array | undefined, E>,
@@ -33,10 +40,18 @@ export const send = <E, A, E2, R>(
   sending: (body: HttpBody.HttpBody) => Effect.Effect<A, E2, R>
 ): Effect.Effect<A, E2, R> => {
   const contentType = "application/octet-stream"
-  if (kind === "pulled") {
-    return pulled(next, (slices) => sending(HttpBody.raw(slices, { contentType, contentLength })))
+  let requests = 0
+  const begin = () => {
+    const own = ++requests
+    return Effect.suspend((): Effect.Effect<Uint8Array | undefined, E | Spent> =>
+      own === 1 ? next : Effect.fail(new Spent())
+    )
   }
-  const body = HttpBody.stream(Stream.fromChannel(channel(next)), contentType, contentLength)
+  if (kind === "pulled") {
+    return pulled(begin, (slices) => sending(HttpBody.raw(slices, { contentType, contentLength })))
+  }
+  const slices = Stream.suspend(() => Stream.fromChannel(channel(begin())))
+  const body = HttpBody.stream(slices, contentType, contentLength)
   streams.add(body)
   return sending(body)
 }
@@ -56,13 +71,13 @@ const inHalves = (bytes: Uint8Array) => {
 }
 
 const pulled = <A, E, B, E2, R>(
-  next: Effect.Effect<A | undefined, E>,
+  begin: () => Effect.Effect<A | undefined, E>,
   sending: (slices: AsyncIterable<A>) => Effect.Effect<B, E2, R>
 ): Effect.Effect<B, E2, R> =>
   Effect.flatMap(Effect.runtime<never>(), (runtime) => {
     const run = Runtime.runFork(runtime)
     let asked: Fiber.RuntimeFiber<A | undefined, E> | undefined
-    const ask = () =>
+    const ask = (next: Effect.Effect<A | undefined, E>) =>
       new Promise<IteratorResult<A, undefined>>((resolve, reject) => {
         asked = run(next)
         asked.addObserver((exit) => {
@@ -72,7 +87,12 @@ const pulled = <A, E, B, E2, R>(
         })
       })
     return Effect.ensuring(
-      sending({ [Symbol.asyncIterator]: () => ({ next: ask }) }),
+      sending({
+        [Symbol.asyncIterator]: () => {
+          const next = begin()
+          return { next: () => ask(next) }
+        }
+      }),
       Effect.suspend(() => asked === undefined ? Effect.void : Fiber.interrupt(asked))
     )
   })

@@ -146,8 +146,10 @@ export const fromFile = (
         }),
         read: (offset, buffer) =>
           Effect.gen(function*() {
-            if (offset !== at) yield* file.seek(offset, "start")
+            const before = at
+            // An interruption leaves it anywhere, also while it seeks.
             at = undefined
+            if (offset !== before) yield* file.seek(offset, "start")
             let filled = 0
             // A read may give less than was asked for before the end is reached.
             while (filled < buffer.byteLength) {

@@ -1,7 +1,7 @@
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import { assert, describe, it } from "@effect/vitest"
-import { DateTime, Effect, FastCheck, Option, Stream } from "effect"
+import { DateTime, Effect, FastCheck, Fiber, Option, Stream, TestClock } from "effect"
 import * as PandaEmulator from "effect-panda/PandaEmulator"
 import { Fault } from "effect-panda/PandaEmulator"
 import * as Upload from "effect-panda/Upload"
@@ -107,6 +107,39 @@ describe("UploadSource", () => {
         const buffer = new Uint8Array(50)
         assert.strictEqual(yield* Effect.flatMap(source.open, (handle) => handle.read(25, buffer)), 50)
         assert.deepStrictEqual(buffer, bytesOf(100).subarray(25, 75))
+      }).pipe(Effect.scoped))
+
+    it.effect("seeks anew after an interruption while it did so", () =>
+      Effect.gen(function*() {
+        let position = 0
+        const file = {
+          // As where the runtime's own tells later that it is there.
+          seek: (offset: FileSystem.SizeInput) =>
+            Effect.zipRight(
+              Effect.sync(() => void (position = Number(offset))),
+              Effect.sleep("1 second")
+            ),
+          read: (buffer: Uint8Array) =>
+            Effect.sync(() => {
+              buffer.set(bytesOf(100).subarray(position, position + buffer.byteLength))
+              position += buffer.byteLength
+              return FileSystem.Size(buffer.byteLength)
+            })
+        } as unknown as FileSystem.File
+        const source = yield* UploadSource.fromFile("a.mp4").pipe(
+          Effect.provide(FileSystem.layerNoop({ open: () => Effect.succeed(file) }))
+        )
+        const { read } = yield* source.open
+        const buffer = new Uint8Array(20)
+        const readAt = (offset: number) =>
+          Effect.zip(read(offset, buffer), TestClock.adjust("1 second"), { concurrent: true })
+        yield* readAt(0)
+        const interrupted = yield* Effect.fork(read(60, buffer))
+        yield* Effect.yieldNow()
+        yield* Fiber.interrupt(interrupted)
+        assert.strictEqual(position, 60)
+        yield* readAt(20)
+        assert.deepStrictEqual(buffer, bytesOf(100).subarray(20, 40))
       }).pipe(Effect.scoped))
   })
 

@@ -81,8 +81,11 @@ const longBodies = Effect.flatMap(PandaClient.PandaClient, ({ longBodies }) => l
 
 const takesLong = Effect.map(longBodies, (kind) => kind !== "none" && kind !== "copied")
 
-/** Whether the HTTP layer is known, and so to have nothing to do any more with bytes that the server has. */
+/** Whether the HTTP layer is known, and so to have nothing to do any more with slices that the server has. */
 const isKnown = Effect.map(longBodies, (kind) => kind !== "none" && kind !== "streamed")
+
+/** Whether it has copied what it was given as a whole, which an answer that comes early may find on its way. */
+const isCopied = Effect.map(longBodies, (kind) => kind === "copied")
 
 /** Sends the next chunk. */
 export const send = (cargo: Cargo): Sending =>
@@ -261,7 +264,7 @@ const sendWhole = (cargo: Cargo): Sending =>
     else if (blob !== undefined) {
       yield* UploadSource.readFully(source.name, cargo.handle, end - 1, new Uint8Array(1))
     }
-    if (hasArrived(exchange, end)) yield* reader.ahead.arrived(yield* isKnown)
+    if (hasArrived(exchange, end)) yield* reader.ahead.arrived(yield* isCopied)
     return exchange
   })
 

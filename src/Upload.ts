@@ -324,6 +324,8 @@ export const many = <S extends UploadSource.Any, R = PandaClient.PandaClient>(
         }
         // An upload ends well only if whoever is told of it has no trouble with that.
         const untilTaken = Effect.suspend(() => uploaded ? Deferred.await(file.taken) : Effect.void)
+        // Nor does the next begin before that, whatever became of this one: there may be no end of those that fail.
+        const tellLast = (told: Told<S>["told"]) => Effect.zipRight(tell(told), Deferred.await(file.taken))
         const whole: Effect.Effect<void, UploadError, PandaClient.PandaClient | R> = upload === undefined
           ? Effect.zipRight(telling("Upload.start", source, each, fromTheStart, tellEvent), untilTaken)
           : Stream.runForEach(upload(source, each), (event) => Effect.zipRight(tellEvent(event), untilTaken))
@@ -331,11 +333,11 @@ export const many = <S extends UploadSource.Any, R = PandaClient.PandaClient>(
         const wish = Effect.suspend(() => uploaded ? Effect.never : Effect.succeed(true))
         const cancellable = cancel === undefined ? whole : Effect.flatMap(
           Effect.raceFirst(Effect.as(whole, false), Effect.zipRight(cancel(source), wish)),
-          (cancelled) => cancelled && !uploaded ? tell({ _tag: "Cancelled", source }) : Effect.void
+          (cancelled) => cancelled && !uploaded ? tellLast({ _tag: "Cancelled", source }) : Effect.void
         )
         return failFast
           ? cancellable
-          : Effect.catchAll(cancellable, (error) => tell({ _tag: "Failed", source, error }))
+          : Effect.catchAll(cancellable, (error) => tellLast({ _tag: "Failed", source, error }))
       })
 
     const files = sources[Symbol.iterator]()
@@ -356,7 +358,7 @@ export const many = <S extends UploadSource.Any, R = PandaClient.PandaClient>(
     // Who asks for more has got by with what there was before.
     const acknowledge = Effect.suspend(() =>
       Effect.forEach(given, ({ file, told }) =>
-        told._tag === "Event" && told.event._tag === "Uploaded"
+        told._tag !== "Event" || told.event._tag === "Uploaded"
           ? Deferred.succeed(file.taken, undefined)
           : Effect.void, { discard: true })
     )
@@ -381,7 +383,7 @@ type WithoutTotals<A> = A extends unknown ? Omit<A, "totals"> : never
 interface File {
   acknowledged: number
   size: number
-  /** Waits for somebody to have been told that it is uploaded. */
+  /** Waits for somebody to have been told how it ended. */
   readonly taken: Deferred.Deferred<void>
 }
 

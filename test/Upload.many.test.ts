@@ -335,6 +335,21 @@ describe("Upload.many", () => {
       assert.isAtMost(taken, 3 + 2)
     }))
 
+  for (const [what, cancel] of [["fail", undefined], ["are cancelled", () => Effect.void]] as const) {
+    scenario(`takes no more of those that ${what} than are looked at`, () =>
+      Effect.gen(function*() {
+        let taken = 0
+        const many = function*() {
+          for (; taken < 1000; taken++) yield missing
+        }
+        const uploads = Upload.many({ [Symbol.iterator]: many }, { ...options, cancel, concurrency: 2 })
+        const fiber = yield* Effect.fork(Stream.runForEach(uploads, () => Effect.sleep("1 second")))
+        yield* TestClock.adjust("10500 millis")
+        assert.isAtMost(taken, 10 + 2 * 2)
+        yield* Fiber.interrupt(fiber)
+      }))
+  }
+
   scenario("is stopped by an interruption, all of it", () =>
     Effect.gen(function*() {
       yield* inject({ route: "chunk", fault: Fault.delay("1 second"), times: Infinity })

@@ -98,7 +98,8 @@ describe.runIf(Postgres.installed)("processes on one database", () => {
       const from = seconds()
       yield* until(Effect.sync(() => looks.length >= 5 && seconds() >= from + 5))
       const runs = new Set(looks.map(({ fiber }) => fiber)).size
-      assert.isAtMost(runs, seconds() - before)
+      // One at either end may be counted to the next second; what looks twice at each time has five more.
+      assert.isAtMost(runs, seconds() - before + 2)
       yield* end(looks.at(-1)!.by)
     }).pipe(silently))
 

@@ -4,7 +4,6 @@ import type * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import * as Cause from "effect/Cause"
 import * as Channel from "effect/Channel"
 import * as Parts from "effect/Chunk"
-import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
@@ -27,7 +26,9 @@ export const kindOf = (response: HttpClientResponse.HttpClientResponse): Kind | 
 const inside = (value: unknown, key: string): unknown => Predicate.hasProperty(value, key) ? value[key] : undefined
 
 /** A body was asked for once more, by somebody on the way who sends requests again by himself. */
-export class Spent extends Data.TaggedError("Spent") {}
+export class Spent extends Error {
+  readonly _tag = "Spent"
+}
 
 /**
  * What `next` gives, until there is nothing more. It goes into one request: another with the same body would go on where the

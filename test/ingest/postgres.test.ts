@@ -11,6 +11,8 @@ import * as SqlUploadStore from "effect-panda/SqlUploadStore"
 import { server } from "../databases.js"
 import * as Postgres from "../postgres.js"
 
+const MIB = 1024 * 1024
+
 describe.runIf(Postgres.installed)("a database that is away", () => {
   const { current } = server()
   const on = (url: string) =>
@@ -53,9 +55,9 @@ describe.runIf(Postgres.installed)("a database that is away", () => {
       const panda = yield* PandaEmulator.PandaEmulator
       const chunks = Effect.map(panda.requests, (seen) => seen.filter(({ route }) => route === "chunk").length)
       const soon = Schedule.spaced("20 millis")
-      const bytes = UploadSource.fromBytes(new Uint8Array(100_000), { name: "a.mp4" })
+      const bytes = UploadSource.fromBytes(new Uint8Array(40 * MIB), { name: "a.mp4" })
       const gone = yield* Effect.makeLatch()
-      // After three chunks the upload gets nothing more to send before the database is away.
+      // After three chunks the upload gets nothing more to send before the database is away, but what is read ahead.
       const source: UploadSource.UploadSource = {
         ...bytes,
         open: Effect.map(bytes.open, (handle) => ({
@@ -91,7 +93,7 @@ describe.runIf(Postgres.installed)("a database that is away", () => {
         assert.isAbove(yield* chunks, sent)
       }).pipe(
         Effect.provide(
-          Ingest.layer({ upload: { chunkSize: 10_000 }, encoding: { schedule: soon } }).pipe(
+          Ingest.layer({ upload: { chunkSize: 4 * MIB }, encoding: { schedule: soon } }).pipe(
             Layer.provide(Layer.merge(
               SqlUploadStore.layer({ lease: "1 second" }),
               Ingest.Sources.layer(() => Effect.succeed(source))

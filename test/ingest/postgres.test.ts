@@ -55,7 +55,7 @@ describe.runIf(Postgres.installed)("a database that is away", () => {
       const panda = yield* PandaEmulator.PandaEmulator
       const chunks = Effect.map(panda.requests, (seen) => seen.filter(({ route }) => route === "chunk").length)
       const soon = Schedule.spaced("20 millis")
-      const bytes = UploadSource.fromBytes(new Uint8Array(40 * MIB), { name: "a.mp4" })
+      const bytes = UploadSource.fromBytes(new Uint8Array(8 * MIB), { name: "a.mp4" })
       const gone = yield* Effect.makeLatch()
       // After three chunks the upload gets nothing more to send before the database is away, but what is read ahead.
       const source: UploadSource.UploadSource = {
@@ -81,7 +81,7 @@ describe.runIf(Postgres.installed)("a database that is away", () => {
           until: (told) => told
         })
         const sent = yield* chunks
-        assert.isBelow(sent, 10)
+        assert.isBelow(sent, 8 * 16)
         yield* gone.open
         // In so many turns it would have sent the rest, if it went on without.
         yield* Effect.repeatN(Effect.async<void>((resume) => void setImmediate(() => resume(Effect.void))), 200)
@@ -93,7 +93,7 @@ describe.runIf(Postgres.installed)("a database that is away", () => {
         assert.isAbove(yield* chunks, sent)
       }).pipe(
         Effect.provide(
-          Ingest.layer({ upload: { chunkSize: 4 * MIB }, encoding: { schedule: soon } }).pipe(
+          Ingest.layer({ upload: { chunkSize: MIB / 16 }, encoding: { schedule: soon } }).pipe(
             Layer.provide(Layer.merge(
               SqlUploadStore.layer({ lease: "1 second" }),
               Ingest.Sources.layer(() => Effect.succeed(source))
